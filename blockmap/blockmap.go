@@ -1,0 +1,171 @@
+// Package blockmap finds what is provably free on a device, and so need not be
+// carried into an image.
+//
+// The rule of the whole package is subtractive: a map starts with every block
+// carried, and a [Scanner] can only take blocks out of it by proving them free.
+// What no scanner understands, what a scanner is unsure of, and everything
+// outside partitions stays in. A bug, a crash or a corrupt filesystem costs
+// image size, never a byte.
+//
+// A [Map] is a bitmap of clusters (64 KiB by default) with rank and select, so
+// that an encoder can go from a cluster's number to its place in the file and
+// back without a list of clusters. Clusters that are free only in parts keep a
+// mask of their free blocks, which [NewView] reads as zeros.
+package blockmap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+)
+
+// ErrNotMine is what a Scanner's Probe answers about a volume that holds
+// something else. Any other error means that the volume does hold the
+// scanner's format, or may, and could not be read.
+var ErrNotMine = errors.New("not this scanner's format")
+
+// Range is a half-open range of bytes: [Off, Off+Len).
+type Range struct {
+	Off int64 `json:"offset"`
+	Len int64 `json:"length"`
+}
+
+// End is the first byte after the range.
+func (r Range) End() int64 { return r.Off + r.Len }
+
+// Volume is bytes, and where on the device they really are: a device, a
+// partition, a logical volume. ReadAt must be safe for concurrent use.
+type Volume interface {
+	io.ReaderAt
+	// Size is the volume's length in bytes.
+	Size() int64
+	// SectorSize is the device's logical sector size in bytes, or 0 where it is
+	// not known (an image file of a disk).
+	SectorSize() int64
+	// Ranges yields the device ranges behind the volume's bytes [off, off+n), in
+	// the volume's order. The caller keeps the range inside the volume.
+	Ranges(off, n int64) iter.Seq[Range]
+}
+
+// Sink takes what a scanner proves about its volume. Offsets and lengths are in
+// bytes of the volume that is being scanned.
+type Sink interface {
+	// Free says that the contents of [off, off+n) are of no use to anybody. A
+	// range that leaves the volume is an error and frees nothing.
+	Free(off, n int64) error
+	// Nested scans a volume inside this one: a partition, a logical volume. The
+	// inner volume's trouble is recorded in its own report; the error is only
+	// that of a cancelled context.
+	Nested(name string, v Volume) error
+}
+
+// Scanner finds the free space of one kind of volume. Scanners hold no state:
+// one value serves all volumes, concurrently.
+type Scanner interface {
+	// Name is the format's usual name in lower case, as blkid prints it.
+	Name() string
+	// Probe reads as little as it can and answers nil, ErrNotMine or a real
+	// error. It must not trust more than the magic and the checksum.
+	Probe(v Volume) error
+	// Scan calls s.Free for what it proves free. If it returns an error, all
+	// that it freed is taken back and the volume is carried whole. To carry a
+	// volume whole on purpose (an unknown feature, a dirty journal), it frees
+	// nothing and returns a Report with Whole set to the reason.
+	Scan(ctx context.Context, v Volume, s Sink) (Report, error)
+}
+
+// Report is what a scanner says of a volume.
+type Report struct {
+	// Type is the format, more exact than the scanner's name where one scanner
+	// reads several: "ext2", "ext3", "ext4", "mbr", "gpt".
+	Type string `json:"type"`
+	// UUID and Label are the volume's own, in the form blkid prints; empty where
+	// it has none.
+	UUID  string `json:"uuid,omitempty"`
+	Label string `json:"label,omitempty"`
+	// BlockSize is the unit in which the format allocates, in bytes.
+	BlockSize int64 `json:"block_size,omitempty"`
+	// Whole is why nothing in the volume was freed, in words for the owner of
+	// the disk; empty where the volume was understood.
+	Whole string `json:"whole,omitempty"`
+	// Warnings are for the owner, too: what is odd, and what to do.
+	Warnings []string `json:"warnings,omitempty"`
+	// Features are the format's feature words as its own tools name them.
+	Features []string `json:"features,omitempty"`
+}
+
+// VolumeInfo is a node of the tree of volumes that a scan found.
+type VolumeInfo struct {
+	Report
+	// Name is the path of names from the device: "" for the device itself, "1"
+	// for its first partition.
+	Name string `json:"name"`
+	// Start is the volume's first byte on the device; -1 where the volume is not
+	// one run of the device.
+	Start int64 `json:"start"`
+	// Size is in bytes.
+	Size int64 `json:"size"`
+	// Carried is how many of its bytes the map carries, to the block.
+	Carried  int64         `json:"carried"`
+	Children []*VolumeInfo `json:"children,omitempty"`
+
+	ranges []Range // of the whole volume on the device
+}
+
+// All yields the volume and everything inside it, outermost first.
+func (v *VolumeInfo) All() iter.Seq[*VolumeInfo] {
+	return func(yield func(*VolumeInfo) bool) { v.walk(yield) }
+}
+
+func (v *VolumeInfo) walk(yield func(*VolumeInfo) bool) bool {
+	if !yield(v) {
+		return false
+	}
+	for _, c := range v.Children {
+		if !c.walk(yield) {
+			return false
+		}
+	}
+	return true
+}
+
+// Section is the part [off, off+n) of a volume, as a volume of its own.
+func Section(v Volume, off, n int64) (Volume, error) {
+	if off < 0 || n < 0 || off > v.Size() || n > v.Size()-off {
+		return nil, fmt.Errorf("section [%d, +%d) leaves a volume of %d bytes", off, n, v.Size())
+	}
+	return &section{SectionReader: io.NewSectionReader(v, off, n), parent: v, off: off}, nil
+}
+
+type section struct {
+	*io.SectionReader
+	parent Volume
+	off    int64
+}
+
+func (s *section) SectorSize() int64 { return s.parent.SectorSize() }
+
+func (s *section) Ranges(off, n int64) iter.Seq[Range] { return s.parent.Ranges(s.off+off, n) }
+
+// Bytes is a Volume over a reader whose bytes are the device's own: an image in
+// memory, a file. It is what tests and the device itself use.
+func Bytes(r io.ReaderAt, size, sectorSize int64) Volume {
+	return &flat{ReaderAt: r, size: size, sector: sectorSize}
+}
+
+type flat struct {
+	io.ReaderAt
+	size, sector int64
+}
+
+func (f *flat) Size() int64       { return f.size }
+func (f *flat) SectorSize() int64 { return f.sector }
+func (f *flat) Ranges(off, n int64) iter.Seq[Range] {
+	return func(yield func(Range) bool) {
+		if n > 0 {
+			yield(Range{off, n})
+		}
+	}
+}

@@ -1,0 +1,172 @@
+package blockmap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// maxDepth bounds volumes inside volumes: a disk > md > LVM > a table in it ...
+const maxDepth = 8
+
+// maxVolumes bounds how many volumes a hostile disk may name.
+const maxVolumes = 4096
+
+// ScanOptions are how a device is scanned. The zero value is the default.
+type ScanOptions struct {
+	// ClusterSize of the map in bytes; 0 means DefaultClusterSize.
+	ClusterSize int64
+	// Progress, if set, is called with the name of each volume as its scan
+	// begins.
+	Progress func(volume, scanner string)
+}
+
+// Scan asks the scanners, in their order, what on the device is free, and
+// returns the map and the tree of volumes. The error is that of the context or
+// of impossible options: a device that cannot be understood, or not be read, is
+// carried, and the tree says why.
+func Scan(ctx context.Context, dev Volume, scanners []Scanner, o ScanOptions) (*Map, *VolumeInfo, error) {
+	if o.ClusterSize == 0 {
+		o.ClusterSize = DefaultClusterSize
+	}
+	m, err := newMap(dev.Size(), o.ClusterSize)
+	if err != nil {
+		return nil, nil, err
+	}
+	s := &scan{ctx: ctx, m: m, scanners: scanners, progress: o.Progress}
+	root, err := s.volume("", dev, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	m.bits.index()
+	for v := range root.All() {
+		v.Carried = 0
+		for _, r := range v.ranges {
+			v.Carried += m.BytesIn(r.Off, r.Len)
+		}
+	}
+	return m, root, nil
+}
+
+type scan struct {
+	ctx      context.Context
+	m        *Map
+	scanners []Scanner
+	progress func(volume, scanner string)
+	volumes  int
+}
+
+// volume scans v. Its error is the context's alone.
+func (s *scan) volume(name string, v Volume, depth int) (*VolumeInfo, error) {
+	info := &VolumeInfo{Name: name, Size: v.Size(), Start: -1}
+	info.ranges = slices.Collect(v.Ranges(0, v.Size()))
+	if len(info.ranges) > 0 && info.ranges[0].Len == v.Size() {
+		info.Start = info.ranges[0].Off
+	}
+	if s.volumes++; depth > maxDepth || s.volumes > maxVolumes {
+		info.Whole = fmt.Sprintf("volumes are nested deeper than %d or there are more than %d of them", maxDepth, maxVolumes)
+		return info, nil
+	}
+	sc, why := s.probe(v)
+	if sc == nil {
+		info.Type, info.Whole = why.Type, why.Whole
+		return info, s.ctx.Err()
+	}
+	if s.progress != nil {
+		s.progress(name, sc.Name())
+	}
+	k := &sink{scan: s, v: v, info: info, depth: depth}
+	report, err := sc.Scan(s.ctx, v, k)
+	info.Report = report
+	if info.Type == "" {
+		info.Type = sc.Name()
+	}
+	switch {
+	case s.ctx.Err() != nil:
+		return nil, s.ctx.Err()
+	case err != nil:
+		info.Whole = err.Error()
+	}
+	if info.Whole != "" && k.freed {
+		for _, r := range info.ranges {
+			s.m.carry(r.Off, r.Len)
+		}
+		info.Children = nil
+	}
+	return info, nil
+}
+
+// probe finds the one scanner whose format v holds. With none or more than one,
+// it says why v has to be carried whole: where two formats have left their
+// marks, only one is in use, and the wrong one's free space is the other's data.
+func (s *scan) probe(v Volume) (Scanner, Report) {
+	var found []Scanner
+	var names []string
+	var failed error
+	for _, sc := range s.scanners {
+		switch err := sc.Probe(v); {
+		case err == nil:
+			found = append(found, sc)
+			names = append(names, sc.Name())
+		case !errors.Is(err, ErrNotMine) && failed == nil:
+			failed = fmt.Errorf("%s: %w", sc.Name(), err)
+		}
+	}
+	marks, err := Signatures(v)
+	if err != nil && failed == nil {
+		failed = err
+	}
+	for _, m := range marks {
+		if !slices.Contains(names, m) {
+			names = append(names, m)
+		}
+	}
+	switch {
+	case failed != nil:
+		return nil, Report{Whole: failed.Error()}
+	case len(names) == 0:
+		return nil, Report{Whole: "unknown contents"}
+	case len(names) > 1:
+		return nil, Report{Type: names[0], Whole: fmt.Sprintf("signatures of more than one format: %v", names)}
+	case len(found) == 0:
+		return nil, Report{Type: names[0], Whole: "no scanner for " + names[0]}
+	}
+	return found[0], Report{}
+}
+
+// sink is the Sink of one volume.
+type sink struct {
+	*scan
+	v     Volume
+	info  *VolumeInfo
+	depth int
+	freed bool
+}
+
+func (k *sink) Free(off, n int64) error {
+	if off < 0 || n < 0 || off > k.v.Size() || n > k.v.Size()-off {
+		return fmt.Errorf("free range [%d, +%d) leaves a volume of %d bytes", off, n, k.v.Size())
+	}
+	if n == 0 {
+		return nil
+	}
+	k.freed = true
+	for r := range k.v.Ranges(off, n) {
+		k.m.free(r.Off, r.Len)
+	}
+	return nil
+}
+
+func (k *sink) Nested(name string, v Volume) error {
+	if k.info.Name != "" {
+		name = k.info.Name + "/" + name
+	}
+	child, err := k.volume(name, v, k.depth+1)
+	if err != nil {
+		return err
+	}
+	k.freed = true // perhaps
+	k.info.Children = append(k.info.Children, child)
+	return nil
+}

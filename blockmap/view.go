@@ -1,0 +1,99 @@
+package blockmap
+
+import (
+	"io"
+)
+
+// joinGap is how much free space may lie between two carried ranges for both to
+// be read at once: what is read in vain costs less than another request.
+const joinGap = 64 << 10
+
+// NewView is the lowest layer of what readers see as the device: carried
+// sectors are read from dev, everything else, also beyond the device's end, is
+// zeros. An error of dev is returned with the bytes before it, and only where a
+// carried sector could not be read: free space is never the reason of an error.
+func NewView(dev io.ReaderAt, m *Map) io.ReaderAt { return &view{dev, m} }
+
+type view struct {
+	dev io.ReaderAt
+	m   *Map
+}
+
+func (v *view) ReadAt(p []byte, off int64) (int, error) {
+	end := off + int64(len(p))
+	at := off // all before it is done
+	var run Range
+	var parts []Range
+	flush := func() error {
+		if run.Len == 0 {
+			return nil
+		}
+		clear(p[at-off : run.Off-off])
+		buf := p[run.Off-off : run.End()-off]
+		if n, err := v.dev.ReadAt(buf, run.Off); n < len(buf) {
+			if bad, err := v.readParts(buf, run.Off, parts, err); err != nil {
+				at = bad
+				return err
+			}
+		} else {
+			clearGaps(buf, run.Off, parts)
+		}
+		at = run.End()
+		run, parts = Range{}, parts[:0]
+		return nil
+	}
+	for r := range v.m.Ranges(off, end-off) {
+		if run.Len > 0 && r.Off-run.End() > joinGap {
+			if err := flush(); err != nil {
+				return int(at - off), err
+			}
+		}
+		if run.Len == 0 {
+			run.Off = r.Off
+		}
+		run.Len = r.End() - run.Off
+		parts = append(parts, r)
+	}
+	if err := flush(); err != nil {
+		return int(at - off), err
+	}
+	clear(p[at-off:])
+	return len(p), nil
+}
+
+// clearGaps zeroes what lies between the parts.
+func clearGaps(buf []byte, base int64, parts []Range) {
+	at := base
+	for _, r := range parts {
+		clear(buf[at-base : r.Off-base])
+		at = r.End()
+	}
+}
+
+// readParts reads the parts one by one after reading them at once failed. It
+// returns where the first byte is that could not be read.
+func (v *view) readParts(buf []byte, base int64, parts []Range, err error) (int64, error) {
+	if len(parts) == 1 {
+		n, err := v.dev.ReadAt(buf, base)
+		if n == len(buf) {
+			return base + int64(n), nil
+		}
+		return base + int64(n), orEOF(err)
+	}
+	clearGaps(buf, base, parts)
+	for _, r := range parts {
+		n, err := v.dev.ReadAt(buf[r.Off-base:r.End()-base], r.Off)
+		if int64(n) < r.Len {
+			return r.Off + int64(n), orEOF(err)
+		}
+	}
+	return base + int64(len(buf)), nil
+}
+
+// orEOF makes a short read without an error one: the device has shrunk.
+func orEOF(err error) error {
+	if err == nil || err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}

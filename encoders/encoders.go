@@ -1,0 +1,56 @@
+// Package encoders holds what all image formats share: the disk that an encoder
+// plans for, and the plan it gives back. Each format is a package below this
+// one. An encoder does no I/O: it gets a map and a geometry, never a device, so
+// "exact size without reading data" is a fact of its type.
+package encoders
+
+import (
+	"errors"
+
+	"migimg/blockmap"
+	"migimg/encoders/layout"
+)
+
+// ErrLimit is wrapped by Plan's error when the format cannot hold the disk. The
+// message says which limit, in words for a person.
+var ErrLimit = errors.New("beyond the format's limit")
+
+// Disk is what an encoder may know of the disk.
+type Disk struct {
+	// Map says which clusters of the disk the image must carry; Map.Size is the
+	// virtual size in bytes.
+	Map *blockmap.Map
+	// Identity stands for the disk and the map: every UUID, content id and
+	// timestamp of an image is derived from it, so that two plans of an unchanged
+	// disk are equal byte for byte.
+	Identity [32]byte
+}
+
+// Options are the user's wishes for a plan. The zero value is the default.
+type Options struct {
+	// ClusterSize in bytes for formats that let it be chosen (qcow2); 0 means
+	// 64 KiB. A power of two from 4 KiB to 2 MiB.
+	ClusterSize int64
+}
+
+// Output is one file that an encoder plans.
+type Output struct {
+	// Path is the file's name in the mount ("disk.qcow2").
+	Path   string
+	Layout *layout.Layout
+	// Format is the name by which qemu-img opens the file ("raw", "qcow2",
+	// "vpc", "vmdk").
+	Format string
+	// VirtualSize in bytes of the disk that the image holds: the device's, or
+	// larger where the format must round up.
+	VirtualSize int64
+}
+
+// Encoder plans image files of one format.
+type Encoder interface {
+	// Name is the format's name in lower case: "qcow2".
+	Name() string
+	// Plan lays the image out. It errors, wrapping ErrLimit, where the format
+	// cannot hold the disk.
+	Plan(d Disk, o Options) ([]Output, error)
+}
