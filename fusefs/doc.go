@@ -1,0 +1,27 @@
+// Package fusefs shows planned image files, and documents about them, as a
+// read-only directory. It knows files by size, time and an io.ReaderAt, and no
+// image format by name.
+//
+// # Caching
+//
+// Image files are opened with FOPEN_DIRECT_IO: the kernel keeps no copy of what
+// is served, so copying a disk leaves the server's page cache alone, and a
+// large read(2) arrives as one request. Reading ahead is then this package's
+// own work (readahead.go). Memory mappings go through the page cache all the
+// same. For that reason a read is answered in full or with an error and never
+// short, except at the end of the file: the kernel takes a short answer for the
+// end of the file and fills the page with zeros.
+//
+// Attributes of images are constant for the life of the mount and cached
+// without limit. Documents are small; each open sees one version of them.
+//
+// # Known deadlocks
+//
+// The daemon must not touch its own mount, nor wait for anything that does. A
+// mount over a directory of the filesystem that is being exported is fine while
+// that filesystem is not frozen.
+//
+// # Locks
+//
+// stream.mu is a leaf: nothing is read and no other lock is taken under it.
+package fusefs
