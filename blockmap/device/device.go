@@ -102,7 +102,7 @@ func (d *Device) openDirect() {
 	var probe [1]byte
 	if _, err := d.bounce(probe[:], 0); errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EOPNOTSUPP) {
 		f.Close()
-		d.direct = nil
+		d.direct, d.offAlign, d.memAlign = nil, 0, 0
 	}
 }
 
