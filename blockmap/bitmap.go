@@ -57,6 +57,19 @@ func (b *bitmap) clearRange(i, j int64) {
 	}
 }
 
+// setRange sets the bits [i, j).
+func (b *bitmap) setRange(i, j int64) {
+	for ; i < j && i%64 != 0; i++ {
+		b.set(i)
+	}
+	for ; i+64 <= j; i += 64 {
+		b.words[i/64] = ^uint64(0)
+	}
+	for ; i < j; i++ {
+		b.set(i)
+	}
+}
+
 // index builds the directory. The bits must not change afterwards.
 func (b *bitmap) index() {
 	b.ranks = make([]uint32, (len(b.words)+rankWords-1)/rankWords)
@@ -108,10 +121,18 @@ func (b *bitmap) selectOne(k int64) int64 {
 
 // nthOne is the position of the n-th one of w, which has more than n ones.
 func nthOne(w uint64, n int) int {
+	at := 0
+	for half := 32; half >= 8; half /= 2 { // to the byte
+		if c := bits.OnesCount64(w & (1<<half - 1)); n >= c {
+			n -= c
+			w >>= half
+			at += half
+		}
+	}
 	for ; n > 0; n-- {
 		w &= w - 1
 	}
-	return bits.TrailingZeros64(w)
+	return at + bits.TrailingZeros64(w)
 }
 
 // next is the first position from i on whose bit is v, or n.

@@ -76,6 +76,16 @@ type Scanner interface {
 	Scan(ctx context.Context, v Volume, s Sink) (Report, error)
 }
 
+// Container is what a Scanner is, besides, whose volumes hold other volumes at
+// the places they name. It settles what a mark at a volume's end belongs to:
+// that of a RAID member, for one, lies at the same place in a partition that
+// fills the disk as in the disk.
+type Container interface {
+	// Holds says that the byte at off of v, which Probe answered nil for, belongs
+	// to an inner volume. It says no where it is not sure.
+	Holds(v Volume, off int64) bool
+}
+
 // Report is what a scanner says of a volume.
 type Report struct {
 	// Type is the format, more exact than the scanner's name where one scanner

@@ -108,91 +108,6 @@ func (m *Map) ClusterBytes() int64 {
 	return n
 }
 
-// Bytes is how many bytes are carried when the free sectors of partly free
-// clusters are left out.
-func (m *Map) Bytes() int64 { return m.BytesIn(0, m.size) }
-
-// BytesIn is Bytes of the device range [off, off+n).
-func (m *Map) BytesIn(off, n int64) (total int64) {
-	for r := range m.Ranges(off, n) {
-		total += r.Len
-	}
-	return total
-}
-
-// Ranges yields the carried ranges within [off, off+n) to the sector, ascending
-// and maximal.
-func (m *Map) Ranges(off, n int64) iter.Seq[Range] {
-	return func(yield func(Range) bool) {
-		end := min(m.size, off+n)
-		run := Range{Off: off} // what is waiting to be joined with its neighbour
-		add := func(a, b int64) bool {
-			a, b = max(a, off), min(b, end)
-			if a >= b {
-				return true
-			}
-			if run.Len > 0 && run.End() == a {
-				run.Len += b - a
-				return true
-			}
-			ok := run.Len == 0 || yield(run)
-			run = Range{a, b - a}
-			return ok
-		}
-		for c := m.bits.next(off/m.cluster, true); c*m.cluster < end; c = m.bits.next(c, true) {
-			stop := m.bits.next(c, false)
-			for c < stop && c*m.cluster < end {
-				whole := m.wholeUntil(c, min(stop, (end+m.cluster-1)/m.cluster))
-				if whole > c {
-					if !add(c*m.cluster, whole*m.cluster) {
-						return
-					}
-					c = whole
-					continue
-				}
-				if !m.maskedRanges(c, add) {
-					return
-				}
-				c++
-			}
-		}
-		if run.Len > 0 {
-			yield(run)
-		}
-	}
-}
-
-// wholeUntil is the first cluster in [c, stop) that has a mask, or stop.
-func (m *Map) wholeUntil(c, stop int64) int64 {
-	if m.masks == nil {
-		return stop
-	}
-	for c < stop {
-		groupEnd := min(stop, (c/groupClusters+1)*groupClusters)
-		if g := m.masks.groups[c/groupClusters]; g != nil {
-			if i, _ := g.find(c); i < len(g.low) {
-				return min(groupEnd, c/groupClusters*groupClusters+int64(g.low[i]))
-			}
-		}
-		c = groupEnd
-	}
-	return stop
-}
-
-// maskedRanges adds the carried sectors of cluster c, which has a mask.
-func (m *Map) maskedRanges(c int64, add func(a, b int64) bool) bool {
-	k := m.masks.get(c)
-	sectors := m.cluster / maskBlock
-	for i := k.next(0, sectors, false); i < sectors; {
-		j := k.next(i, sectors, true)
-		if !add(c*m.cluster+i*maskBlock, c*m.cluster+j*maskBlock) {
-			return false
-		}
-		i = k.next(j, sectors, false)
-	}
-	return true
-}
-
 // Coarsen is the map in larger clusters: a cluster is carried if any part of it
 // is. clusterSize is a multiple of the map's own; the same size gives the map
 // itself.
@@ -223,30 +138,36 @@ func (m *Map) Unmasked() int64 {
 	return m.masks.dropped
 }
 
-// WriteDigest writes what makes the map the map to w: its geometry, its bits
-// and its masks.
+// WriteDigest writes what makes the map the map to w, which is a hash: its
+// geometry, its bits and its masks.
 func (m *Map) WriteDigest(w io.Writer) {
-	var b [24]byte
+	// In chunks: a write for each of the 4 million words of a 16 TiB disk takes
+	// longer than hashing them.
+	b := make([]byte, 0, 32<<10)
 	put := func(v ...uint64) {
-		for i, x := range v {
-			binary.LittleEndian.PutUint64(b[8*i:], x)
+		for _, x := range v {
+			b = binary.LittleEndian.AppendUint64(b, x)
 		}
-		_, _ = w.Write(b[:8*len(v)]) // a hash never fails
+		if len(b) > cap(b)-64 {
+			_, _ = w.Write(b) // a hash never fails
+			b = b[:0]
+		}
 	}
 	put(uint64(m.size), uint64(m.cluster))
 	for _, x := range m.bits.words {
 		put(x)
 	}
-	if m.masks == nil {
-		return
-	}
-	for i, g := range m.masks.groups {
-		if g != nil {
+	if m.masks != nil {
+		for i, g := range m.masks.groups {
+			if g == nil {
+				continue
+			}
 			for j := range g.low {
 				put(uint64(i)<<16|uint64(g.low[j]), g.mask[j][0], g.mask[j][1])
 			}
 		}
 	}
+	_, _ = w.Write(b)
 }
 
 // Digest is the SHA-256 of the map.
@@ -255,84 +176,6 @@ func (m *Map) Digest() (sum [32]byte) {
 	m.WriteDigest(h)
 	h.Sum(sum[:0])
 	return sum
-}
-
-// free takes the device range [off, off+n) out of the map, shrunk to whole
-// sectors (to the device's end counts as whole).
-func (m *Map) free(off, n int64) {
-	a := (off + maskBlock - 1) / maskBlock
-	b := (off + n) / maskBlock
-	if off+n == m.size {
-		b = (m.size + maskBlock - 1) / maskBlock
-	}
-	per := m.cluster / maskBlock
-	first, last := (a+per-1)/per, b/per // whole clusters
-	if off+n == m.size {
-		last = m.bits.n
-	}
-	if first >= last { // inside one cluster, or the ends of two neighbours
-		if a < b && a/per == (b-1)/per {
-			m.freeSectors(a/per, a%per, (b-1)%per+1)
-			return
-		}
-		m.freeSectors(a/per, a%per, per)
-		m.freeSectors(b/per, 0, b%per)
-		return
-	}
-	m.freeSectors(first-1, per-(first*per-a), per)
-	m.bits.clearRange(first, last)
-	m.masks.dropRange(first, last)
-	m.freeSectors(last, 0, b-last*per)
-}
-
-// freeSectors frees the sectors [i, j) of cluster c.
-func (m *Map) freeSectors(c, i, j int64) {
-	if i >= j || c < 0 || c >= m.bits.n || !m.bits.get(c) {
-		return
-	}
-	k := m.masks.ensure(c)
-	if k == nil {
-		return
-	}
-	k.setRange(i, j)
-	if k.count() >= m.sectorsIn(c) {
-		m.bits.clear(c)
-		m.masks.drop(c)
-	}
-}
-
-// sectorsIn is how many sectors of cluster c lie on the device.
-func (m *Map) sectorsIn(c int64) int64 {
-	left := (m.size - c*m.cluster + maskBlock - 1) / maskBlock
-	return min(left, m.cluster/maskBlock)
-}
-
-// carry puts the device range [off, off+n) back into the map, widened to whole
-// sectors.
-func (m *Map) carry(off, n int64) {
-	if n <= 0 {
-		return
-	}
-	per := m.cluster / maskBlock
-	a, b := off/maskBlock, (off+n+maskBlock-1)/maskBlock
-	for c := a / per; c <= (b-1)/per; c++ {
-		i, j := max(a, c*per)-c*per, min(b, (c+1)*per)-c*per
-		if !m.bits.get(c) {
-			m.bits.set(c)
-			if i == 0 && j >= m.sectorsIn(c) {
-				continue
-			}
-			if k := m.masks.ensure(c); k != nil {
-				k.setRange(0, m.sectorsIn(c))
-			}
-		}
-		if k := m.masks.get(c); k != nil {
-			k.clearRange(i, j)
-			if k.count() == 0 {
-				m.masks.drop(c)
-			}
-		}
-	}
 }
 
 // memory is what the map takes, in bytes; the tests hold it to its promise.

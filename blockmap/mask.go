@@ -46,17 +46,23 @@ func ones(i, j int64) (lo, hi uint64) {
 	return below(j) &^ below(i), below(j-64) &^ below(i-64)
 }
 
-func (m *mask) free(i int64) bool { return m[i/64]>>(i%64)&1 != 0 }
 func (m *mask) count() int64 {
 	return int64(bits.OnesCount64(m[0]) + bits.OnesCount64(m[1]))
 }
 
 // next is the first sector from i on whose freedom is v, or n.
 func (m *mask) next(i, n int64, v bool) int64 {
-	for i < n && m.free(i) != v {
-		i++
+	for w := i / 64; i < n; w++ {
+		x := m[w]
+		if !v {
+			x = ^x
+		}
+		if x = x >> (i % 64) << (i % 64); x != 0 {
+			return min(n, w*64+int64(bits.TrailingZeros64(x)))
+		}
+		i = (w + 1) * 64
 	}
-	return i
+	return n
 }
 
 // masks maps clusters to masks. Clusters are grouped by 4096, each group a
@@ -81,9 +87,12 @@ func newMasks(clusters int64) *masks {
 }
 
 func (g *maskGroup) find(c int64) (int, bool) {
-	low := uint16(c % groupClusters)
-	i := sort.Search(len(g.low), func(i int) bool { return g.low[i] >= low })
-	return i, i < len(g.low) && g.low[i] == low
+	low, n := uint16(c%groupClusters), len(g.low)
+	if n == 0 || g.low[n-1] < low { // the usual place: at the end
+		return n, false
+	}
+	i := sort.Search(n, func(i int) bool { return g.low[i] >= low })
+	return i, i < n && g.low[i] == low
 }
 
 // get returns the cluster's mask, or nil where all of it is alike.

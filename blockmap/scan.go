@@ -77,7 +77,7 @@ func (s *scan) volume(name string, v Volume, depth int) (*VolumeInfo, error) {
 		s.progress(name, sc.Name())
 	}
 	k := &sink{scan: s, v: v, info: info, depth: depth}
-	report, err := sc.Scan(s.ctx, v, k)
+	report, err := safely(s.ctx, sc, v, k)
 	info.Report = report
 	if info.Type == "" {
 		info.Type = sc.Name()
@@ -97,6 +97,17 @@ func (s *scan) volume(name string, v Volume, depth int) (*VolumeInfo, error) {
 	return info, nil
 }
 
+// safely is sc.Scan, with a crash made an error: it costs the image size, like
+// everything that a scanner cannot understand.
+func safely(ctx context.Context, sc Scanner, v Volume, k Sink) (r Report, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%s: the scanner crashed, please report it: %v", sc.Name(), p)
+		}
+	}()
+	return sc.Scan(ctx, v, k)
+}
+
 // probe finds the one scanner whose format v holds. With none or more than one,
 // it says why v has to be carried whole: where two formats have left their
 // marks, only one is in use, and the wrong one's free space is the other's data.
@@ -113,13 +124,13 @@ func (s *scan) probe(v Volume) (Scanner, Report) {
 			failed = fmt.Errorf("%s: %w", sc.Name(), err)
 		}
 	}
-	marks, err := Signatures(v)
+	marks, err := findMarks(v)
 	if err != nil && failed == nil {
 		failed = err
 	}
 	for _, m := range marks {
-		if !slices.Contains(names, m) {
-			names = append(names, m)
+		if !slices.Contains(names, m.name) && !inner(v, found, m) {
+			names = append(names, m.name)
 		}
 	}
 	switch {
@@ -133,6 +144,15 @@ func (s *scan) probe(v Volume) (Scanner, Report) {
 		return nil, Report{Type: names[0], Whole: "no scanner for " + names[0]}
 	}
 	return found[0], Report{}
+}
+
+// inner says that a mark at the volume's end is that of a volume inside it.
+func inner(v Volume, found []Scanner, m mark) bool {
+	if m.fromEnd < 0 || len(found) != 1 {
+		return false
+	}
+	c, ok := found[0].(Container)
+	return ok && c.Holds(v, m.fromEnd)
 }
 
 // sink is the Sink of one volume.

@@ -1,6 +1,7 @@
 package blockmap
 
 import (
+	"fmt"
 	"io"
 )
 
@@ -12,14 +13,34 @@ const joinGap = 64 << 10
 // sectors are read from dev, everything else, also beyond the device's end, is
 // zeros. An error of dev is returned with the bytes before it, and only where a
 // carried sector could not be read: free space is never the reason of an error.
-func NewView(dev io.ReaderAt, m *Map) io.ReaderAt { return &view{dev, m} }
+func NewView(dev io.ReaderAt, m *Map) io.ReaderAt {
+	v := &view{dev: dev, joined: dev.ReadAt, m: m}
+	if s, ok := dev.(Speculative); ok {
+		v.joined = s.ReadSpeculative
+	}
+	return v
+}
+
+// Speculative is what a layer may have that keeps account of reads that fail. A
+// view joins carried ranges with the free space between them into one read; if
+// that fails, perhaps only for the free space, it reads the ranges one by one
+// with ReadAt.
+type Speculative interface {
+	// ReadSpeculative is ReadAt for bytes that may not be needed: a failure is
+	// nothing that anybody will be told of.
+	ReadSpeculative(p []byte, off int64) (int, error)
+}
 
 type view struct {
-	dev io.ReaderAt
-	m   *Map
+	dev    io.ReaderAt
+	joined func(p []byte, off int64) (int, error)
+	m      *Map
 }
 
 func (v *view) ReadAt(p []byte, off int64) (int, error) {
+	if off < 0 {
+		return 0, fmt.Errorf("reading at %d: a negative offset", off)
+	}
 	end := off + int64(len(p))
 	at := off // all before it is done
 	var run Range
@@ -30,13 +51,16 @@ func (v *view) ReadAt(p []byte, off int64) (int, error) {
 		}
 		clear(p[at-off : run.Off-off])
 		buf := p[run.Off-off : run.End()-off]
-		if n, err := v.dev.ReadAt(buf, run.Off); n < len(buf) {
-			if bad, err := v.readParts(buf, run.Off, parts, err); err != nil {
-				at = bad
-				return err
+		if len(parts) == 1 {
+			if n, err := v.dev.ReadAt(buf, run.Off); n < len(buf) {
+				at = run.Off + int64(n)
+				return orEOF(err)
 			}
-		} else {
+		} else if n, _ := v.joined(buf, run.Off); n == len(buf) {
 			clearGaps(buf, run.Off, parts)
+		} else if bad, err := v.readParts(buf, run.Off, parts); err != nil {
+			at = bad
+			return err
 		}
 		at = run.End()
 		run, parts = Range{}, parts[:0]
@@ -70,16 +94,9 @@ func clearGaps(buf []byte, base int64, parts []Range) {
 	}
 }
 
-// readParts reads the parts one by one after reading them at once failed. It
-// returns where the first byte is that could not be read.
-func (v *view) readParts(buf []byte, base int64, parts []Range, err error) (int64, error) {
-	if len(parts) == 1 {
-		n, err := v.dev.ReadAt(buf, base)
-		if n == len(buf) {
-			return base + int64(n), nil
-		}
-		return base + int64(n), orEOF(err)
-	}
+// readParts reads the parts one by one after reading them at once failed. Its
+// error comes with the place of the first byte that could not be read.
+func (v *view) readParts(buf []byte, base int64, parts []Range) (int64, error) {
 	clearGaps(buf, base, parts)
 	for _, r := range parts {
 		n, err := v.dev.ReadAt(buf[r.Off-base:r.End()-base], r.Off)
@@ -87,7 +104,7 @@ func (v *view) readParts(buf []byte, base int64, parts []Range, err error) (int6
 			return r.Off + int64(n), orEOF(err)
 		}
 	}
-	return base + int64(len(buf)), nil
+	return 0, nil
 }
 
 // orEOF makes a short read without an error one: the device has shrunk.

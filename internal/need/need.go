@@ -6,6 +6,7 @@ package need
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"testing"
 )
 
@@ -25,6 +26,36 @@ func Tool(t testing.TB, names ...string) {
 			missing(t, n)
 		}
 	}
+}
+
+// Corpora is the folder of one corpus: public test data with expected answers
+// that is kept beside the project, not in it, in ../shared/corpora or where
+// MIGIMG_CORPORA says. Where there is none, the test is skipped, with
+// MIGIMG_CI=1 as well; such a test has "Corpus" in its name.
+func Corpora(t testing.TB, name string) string {
+	t.Helper()
+	root := os.Getenv("MIGIMG_CORPORA")
+	if root == "" {
+		top, err := os.Getwd()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for {
+			if _, err := os.Stat(filepath.Join(top, "go.mod")); err == nil {
+				break
+			}
+			if top == filepath.Dir(top) {
+				t.Fatal("not inside the project")
+			}
+			top = filepath.Dir(top)
+		}
+		root = filepath.Join(filepath.Dir(top), "shared", "corpora")
+	}
+	dir := filepath.Join(root, name)
+	if _, err := os.Stat(dir); err != nil {
+		t.Skipf("no corpora: %v", err)
+	}
+	return dir
 }
 
 func missing(t testing.TB, what string) {
