@@ -129,6 +129,17 @@ func Unmount(point string) error {
 	return err
 }
 
+// Dead says whether point is a mount whose daemon has gone without unmounting:
+// killed, as a rule. The kernel may still answer for the directory's
+// attributes, but not for its entries.
+func Dead(point string) bool {
+	_, err := os.ReadDir(point)
+	return errors.Is(err, syscall.ENOTCONN)
+}
+
+// RemoveDead takes a dead mount out of the mount table.
+func RemoveDead(point string) error { return syscall.Unmount(point, syscall.MNT_DETACH) }
+
 // checkPoint makes the mount point absolute and sees that it is an empty
 // directory, no link, and free of a dead mount.
 func checkPoint(point string) (string, error) {
@@ -136,13 +147,12 @@ func checkPoint(point string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	st, err := os.Lstat(abs)
-	if errors.Is(err, syscall.ENOTCONN) {
-		if err := syscall.Unmount(abs, syscall.MNT_DETACH); err != nil {
+	if Dead(abs) {
+		if err := RemoveDead(abs); err != nil {
 			return "", fmt.Errorf("%s is a dead mount that cannot be removed: %w", abs, err)
 		}
-		st, err = os.Lstat(abs)
 	}
+	st, err := os.Lstat(abs)
 	switch {
 	case err != nil:
 		return "", fmt.Errorf("mount point: %w", err)

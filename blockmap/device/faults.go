@@ -48,6 +48,11 @@ func (f *Faults) ReadAt(p []byte, off int64) (int, error) {
 	return n, err
 }
 
+// ReadSpeculative reads from the device without keeping account of failures.
+func (f *Faults) ReadSpeculative(p []byte, off int64) (int, error) { return f.Dev.ReadAt(p, off) }
+
+var _ blockmap.Speculative = (*Faults)(nil)
+
 func (f *Faults) add(r blockmap.Range) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

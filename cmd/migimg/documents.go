@@ -1,0 +1,221 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"sync"
+	"time"
+
+	"migimg/blockmap"
+	"migimg/blockmap/device"
+	"migimg/encoders/layout"
+	"migimg/fusefs"
+)
+
+// documents are the files of a mount that describe it.
+type documents struct {
+	src     *source
+	stats   *fusefs.Stats
+	targets []string
+	started time.Time
+
+	preflight func() ([]byte, error) // computed once
+	blocks    func() ([]byte, error)
+}
+
+func newDocuments(ctx context.Context, s *source, stats *fusefs.Stats, targets []string) *documents {
+	d := &documents{src: s, stats: stats, targets: targets, started: time.Now()}
+	d.preflight = sync.OnceValues(func() ([]byte, error) {
+		report, err := runPreflight(ctx, s, targets)
+		if err != nil {
+			return nil, err
+		}
+		return marshal(report)
+	})
+	d.blocks = sync.OnceValues(func() ([]byte, error) { return marshal(s.mapDocument(true)) })
+	return d
+}
+
+func (d *documents) list() []fusefs.Document {
+	return []fusefs.Document{
+		{Path: "preflight.json", Bytes: d.preflight},
+		{Path: ".migimg/status.json", Bytes: func() ([]byte, error) { return marshal(d.status()) }},
+		{Path: ".migimg/map.json", Bytes: d.blocks},
+	}
+}
+
+func marshal(v any) ([]byte, error) {
+	var b bytes.Buffer
+	err := writeJSON(&b, v)
+	return b.Bytes(), err
+}
+
+// status is the document .migimg/status.json.
+type status struct {
+	Version     string       `json:"version"`
+	PID         int          `json:"pid"`
+	Started     time.Time    `json:"started"`
+	T0          time.Time    `json:"t0"`
+	Source      sourceStatus `json:"source"`
+	Consistency consistency  `json:"consistency"`
+	Map         mapStatus    `json:"map"`
+	Files       []fileStatus `json:"files"`
+	Absent      []absence    `json:"absent,omitempty"`
+	Reads       readsStatus  `json:"reads"`
+	Warnings    []string     `json:"warnings,omitempty"`
+}
+
+type sourceStatus struct {
+	Device     string       `json:"device"`
+	Size       int64        `json:"size"`
+	SectorSize int64        `json:"sector_size,omitempty"`
+	Block      bool         `json:"block_device"`
+	Direct     bool         `json:"direct_io"`
+	Uses       []device.Use `json:"uses,omitempty"`
+}
+
+type mapStatus struct {
+	Digest          string `json:"digest"`
+	ClusterSize     int64  `json:"cluster_size"`
+	Clusters        int64  `json:"clusters"`
+	CarriedClusters int64  `json:"carried_clusters"`
+	CarriedBytes    int64  `json:"carried_bytes"`
+}
+
+type fileStatus struct {
+	Path        string               `json:"path"`
+	Format      string               `json:"format"`
+	QemuFormat  string               `json:"qemu_format"`
+	Size        int64                `json:"size"`
+	Allocated   int64                `json:"allocated"`
+	VirtualSize int64                `json:"virtual_size"`
+	Note        string               `json:"note,omitempty"`
+	PlanDigest  string               `json:"plan_digest"`
+	Segments    []layout.SegmentInfo `json:"segments"`
+}
+
+type readsStatus struct {
+	Open        int64        `json:"open_files"`
+	ServedBytes int64        `json:"served_bytes"`
+	Device      device.Stats `json:"device"`
+	Failed      int64        `json:"failed_reads"`
+	OnError     string       `json:"on_read_error"`
+	Errors      []unreadable `json:"unreadable,omitempty"`
+	MoreErrors  int64        `json:"unreadable_bytes_not_listed,omitempty"`
+}
+
+// unreadable is a range of the device that could not be read.
+type unreadable struct {
+	blockmap.Range
+	Volume string `json:"volume,omitempty"`
+	Type   string `json:"type,omitempty"`
+}
+
+func (d *documents) status() status {
+	s := d.src
+	st := status{
+		Version: versionString(), PID: os.Getpid(), Started: d.started, T0: s.t0,
+		Consistency: s.consistency, Absent: s.absent,
+		Source: sourceStatus{Device: s.path, Size: s.dev.Size(), SectorSize: s.dev.SectorSize(), Block: s.dev.Block(), Direct: s.dev.Direct()},
+		Map:    s.mapStatus(),
+		Files:  s.fileStatus(),
+		Reads:  readsStatus{Open: d.stats.Open(), ServedBytes: d.stats.Served(), Device: s.dev.Stats(), Failed: d.stats.Errors(), OnError: "eio"},
+	}
+	if s.faults.ZeroFill {
+		st.Reads.OnError = "zero"
+	}
+	ranges, more := s.faults.Ranges()
+	st.Reads.MoreErrors = more
+	for _, r := range ranges {
+		v := volumeAt(s.volumes, r.Off)
+		st.Reads.Errors = append(st.Reads.Errors, unreadable{Range: r, Volume: v.Name, Type: v.Type})
+	}
+	st.Warnings = s.warnings()
+	uses, err := s.dev.Uses(device.Roots{})
+	if err != nil {
+		st.Warnings = append(st.Warnings, "cannot tell how the device is used now: "+err.Error())
+	}
+	st.Source.Uses = uses
+	if now, err := chooseConsistency("auto", uses); err == nil && s.consistency.Level == levelOffline && now.Level != levelOffline {
+		st.Warnings = append(st.Warnings, "the device was offline when it was mapped and is no longer: "+now.Detail+"; unmount it or mount migimg again")
+	}
+	return st
+}
+
+func (s *source) mapStatus() mapStatus {
+	return mapStatus{Digest: s.digest, ClusterSize: s.blocks.ClusterSize(), Clusters: s.blocks.Clusters(), CarriedClusters: s.blocks.Count(), CarriedBytes: s.blocks.Bytes()}
+}
+
+func (s *source) fileStatus() []fileStatus {
+	var out []fileStatus
+	for _, im := range s.images {
+		f := fileStatus{
+			Path: im.Path, Format: im.encoder, QemuFormat: im.Format, Size: im.Layout.Size(), Allocated: im.Layout.Allocated(),
+			VirtualSize: im.VirtualSize, PlanDigest: im.digest, Segments: im.Layout.Segments(),
+		}
+		if im.VirtualSize != s.dev.Size() {
+			f.Note = "rounded up from " + human(s.dev.Size()) + " to the format's unit; the rest is zeros"
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+// warnings are what the owner of the disk should know about the map.
+func (s *source) warnings() (out []string) {
+	if s.consistency.Level == levelLive {
+		out = append(out, s.consistency.Detail)
+	}
+	out = append(out, s.table.Problems...)
+	for v := range s.volumes.All() {
+		name := "the device"
+		if v.Name != "" {
+			name = "partition " + v.Name
+		}
+		for _, w := range v.Warnings {
+			out = append(out, name+": "+w)
+		}
+		if v.Whole != "" && v.Type != "" {
+			out = append(out, name+" ("+v.Type+") is carried whole: "+v.Whole)
+		}
+	}
+	if n := s.blocks.Unmasked(); n > 0 {
+		out = append(out, human(n*s.blocks.ClusterSize())+" of partly free clusters are carried with their free blocks: there are too many to keep account of")
+	}
+	return out
+}
+
+// volumeAt is the innermost volume that holds the device offset.
+func volumeAt(root *blockmap.VolumeInfo, off int64) *blockmap.VolumeInfo {
+	found := root
+	for v := range root.All() {
+		if v.Start >= 0 && off >= v.Start && off-v.Start < v.Size {
+			found = v
+		}
+	}
+	return found
+}
+
+// mapDocument is .migimg/map.json, and what `migimg map` prints.
+type mapDocument struct {
+	Source  sourceStatus         `json:"source"`
+	Table   any                  `json:"partition_table"`
+	Map     mapStatus            `json:"map"`
+	Volumes *blockmap.VolumeInfo `json:"volumes"`
+	// Ranges are the carried ranges to the sector, in bytes: [offset, length].
+	Ranges [][2]int64 `json:"ranges,omitempty"`
+}
+
+func (s *source) mapDocument(ranges bool) mapDocument {
+	d := mapDocument{
+		Source: sourceStatus{Device: s.path, Size: s.dev.Size(), SectorSize: s.dev.SectorSize(), Block: s.dev.Block(), Direct: s.dev.Direct(), Uses: s.uses},
+		Table:  s.table, Map: s.mapStatus(), Volumes: s.volumes,
+	}
+	if ranges {
+		for r := range s.blocks.Ranges(0, s.blocks.Size()) {
+			d.Ranges = append(d.Ranges, [2]int64{r.Off, r.Len})
+		}
+	}
+	return d
+}

@@ -1,0 +1,57 @@
+// Command migimg shows a disk as cloud images, synthesized on read from the
+// live block device. wire.go is the whole program on one page.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/urfave/cli/v2"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	app := newApp()
+	err := app.RunContext(ctx, flagsFirst(app, os.Args))
+	code, message := exitCode(err)
+	if message {
+		fmt.Fprintln(os.Stderr, "migimg:", err)
+	}
+	os.Exit(code)
+}
+
+func newApp() *cli.App {
+	app := &cli.App{
+		Name:  "migimg",
+		Usage: "show a disk as cloud images, without staging a byte",
+		Description: `migimg mount exposes a directory in which disk.qcow2, disk.vhd, disk.vmdk and
+disk.raw are synthesized on read from a block device. Copy them with cp, rsync,
+rclone or an object storage's own tool. The device is never written.
+
+   migimg mount /dev/sda /mnt/migimg
+   jq .summary /mnt/migimg/preflight.json
+   cp /mnt/migimg/disk.qcow2 /mnt/sdb/
+   migimg verify /mnt/sdb/disk.qcow2 --source /mnt/migimg
+   migimg umount /mnt/migimg`,
+		HideVersion: true,
+		Suggest:     true,
+		Commands: []*cli.Command{
+			mountCommand(), umountCommand(), mapCommand(), inspectCommand(),
+			preflightCommand(), verifyCommand(), statusCommand(), versionCommand(),
+		},
+		ExitErrHandler: func(*cli.Context, error) {}, // main decides
+		CommandNotFound: func(c *cli.Context, name string) {
+			fmt.Fprintf(os.Stderr, "migimg: there is no command %q; see migimg --help\n", name)
+			os.Exit(exitFailed)
+		},
+		OnUsageError: usageError,
+	}
+	for _, c := range app.Commands {
+		c.OnUsageError = usageError
+	}
+	return app
+}

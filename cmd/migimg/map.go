@@ -1,0 +1,138 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"migimg/blockmap"
+)
+
+func mapCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "map",
+		Usage:     "draw what of a device an image would carry",
+		ArgsUsage: "DEVICE",
+		Description: `--format ranges prints one carried run a line, offset TAB length in bytes, to the
+filesystem's block; everything else is read as zeros.
+
+   migimg map /dev/sda
+   migimg map /dev/sda --format ranges | awk '{n += $2} END {print n}'`,
+		Flags: append(sourceFlags(), formatFlag("table", "json", "ranges")),
+		Action: func(c *cli.Context) error {
+			args, err := arguments(c, "DEVICE")
+			if err != nil {
+				return err
+			}
+			if abs, ok := isMountpoint(args[0]); ok {
+				return fmt.Errorf("%s is a mount; its map is %s/.migimg/map.json", abs, abs)
+			}
+			s, err := openFrom(c, args[0])
+			if err != nil {
+				return err
+			}
+			defer s.Close()
+			switch c.String("format") {
+			case "json":
+				return writeJSON(c.App.Writer, s.mapDocument(false))
+			case "ranges":
+				w := bufio.NewWriter(c.App.Writer)
+				for r := range s.blocks.Ranges(0, s.blocks.Size()) {
+					fmt.Fprintf(w, "%d\t%d\n", r.Off, r.Len)
+				}
+				return w.Flush()
+			}
+			s.draw(c.App.Writer)
+			return nil
+		},
+	}
+}
+
+// barCells is the width of the bar, in characters.
+const barCells = 32
+
+// draw prints one line per volume with a bar of used and free.
+func (s *source) draw(w io.Writer) {
+	fmt.Fprintf(w, "%s  %s  %s  carried %s (%s)\n\n", s.dev.Path(), human(s.dev.Size()), s.tableName(),
+		human(s.blocks.Bytes()), share(s.blocks.Bytes(), s.dev.Size()))
+	rows := [][]string{{"PART", "TYPE", "START", "SIZE", "CARRIED", "", "USED AND FREE", "WHAT"}}
+	for v := range s.volumes.All() {
+		if len(v.Children) > 0 {
+			continue
+		}
+		name, start := v.Name, "-"
+		if name == "" {
+			name = "-"
+		}
+		if v.Start >= 0 {
+			start = human(v.Start)
+		}
+		rows = append(rows, []string{name, or(v.Type, "unknown"), start, human(v.Size), human(v.Carried), share(v.Carried, v.Size), s.bar(v), s.describe(v)})
+	}
+	lines(w, rows)
+	for _, warning := range s.warnings() {
+		fmt.Fprintln(w, "warning:", warning)
+	}
+}
+
+// bar shows how full each part of the volume is.
+func (s *source) bar(v *blockmap.VolumeInfo) string {
+	steps := []rune(" .:+#")
+	if unicode() {
+		steps = []rune(" ░▒▓█")
+	}
+	if v.Start < 0 || v.Size < barCells {
+		return ""
+	}
+	var b strings.Builder
+	for i := range int64(barCells) {
+		from, to := v.Size/barCells*i, v.Size/barCells*(i+1)
+		if i == barCells-1 {
+			to = v.Size
+		}
+		carried, whole := s.blocks.BytesIn(v.Start+from, to-from), to-from
+		step := int64(0)
+		if carried > 0 {
+			step = 1 + carried*int64(len(steps)-2)/whole
+		}
+		b.WriteRune(steps[step])
+	}
+	return "[" + b.String() + "]"
+}
+
+// describe is what a person knows the volume by.
+func (s *source) describe(v *blockmap.VolumeInfo) string {
+	var words []string
+	for _, u := range s.uses {
+		if u.Kind == "mount" && (fmt.Sprint(u.Partition) == v.Name || u.Partition == 0 && v.Name == "") {
+			words = append(words, u.Point)
+		}
+	}
+	if v.Label != "" {
+		words = append(words, fmt.Sprintf("%q", v.Label))
+	}
+	if v.UUID != "" {
+		words = append(words, v.UUID)
+	}
+	if v.Whole != "" {
+		words = append(words, "carried whole: "+v.Whole)
+	}
+	return strings.Join(words, "  ")
+}
+
+func (s *source) tableName() string {
+	if s.table.Kind == "none" || s.table.Kind == "" {
+		return "no partition table"
+	}
+	return string(s.table.Kind)
+}
+
+func or(s, instead string) string {
+	if s == "" {
+		return instead
+	}
+	return s
+}

@@ -1,0 +1,244 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
+
+	"migimg/fusefs"
+)
+
+func mountCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "mount",
+		Usage:     "show a disk as images in a directory",
+		ArgsUsage: "DEVICE MOUNTPOINT",
+		Description: `DEVICE is a block device (a disk or a partition) or a raw image file of one; it
+is opened read-only. MOUNTPOINT is an empty directory. The command returns when
+the mount is usable; migimg umount ends it.
+
+   migimg mount /dev/sda /mnt/migimg
+   migimg mount --target tencent /dev/sda /mnt/migimg
+   migimg mount --allow-other --uid 1000 --mode 0440 /dev/sdb /mnt/migimg`,
+		Flags: append([]cli.Flag{
+			&cli.BoolFlag{Name: "foreground", Aliases: []string{"f"}, Usage: "stay in the foreground until unmounted"},
+			&cli.StringFlag{Name: "on-read-error", Value: "eio", Usage: "what a reader gets for an unreadable sector: eio (the error) or zero (zeros, counted in status)"},
+			&cli.StringFlag{Name: "target", Usage: "clouds that preflight.json judges for, separated by commas (default: all)", DefaultText: "all"},
+			&cli.BoolFlag{Name: "allow-other", Usage: "let other users in; needs --uid, --gid or --mode to say whom"},
+			&cli.UintFlag{Name: "uid", Usage: "owner of the files", DefaultText: "the mounting user"},
+			&cli.UintFlag{Name: "gid", Usage: "group of the files", DefaultText: "the mounting user's"},
+			&cli.StringFlag{Name: "mode", Usage: "permission bits of the files, octal; they are never writable", DefaultText: "0400"},
+			&cli.StringSliceFlag{Name: "o", Usage: "options as mount(8) passes them: OPT[=VALUE],..."},
+			&cli.BoolFlag{Name: "debug", Usage: "log every request (with -f)"},
+		}, sourceFlags()...),
+		Action: func(c *cli.Context) error {
+			if err := mountOptions(c); err != nil {
+				return err
+			}
+			args, err := arguments(c, "DEVICE", "MOUNTPOINT")
+			if err != nil {
+				return err
+			}
+			if err := checkTargets(c); err != nil {
+				return err
+			}
+			if c.Bool("debug") && !c.Bool("foreground") {
+				return errors.New("--debug needs -f: a daemon has nowhere to log to")
+			}
+			perm, err := permissionsFrom(c)
+			if err != nil {
+				return err
+			}
+			o, err := sourceOptionsFrom(c)
+			if err != nil {
+				return err
+			}
+			o.zeroFill = c.String("on-read-error") == "zero"
+			if !c.Bool("foreground") && os.Getenv(readyEnv) == "" {
+				return daemonize(c.Context)
+			}
+			return mount(c, args[0], args[1], o, perm)
+		},
+	}
+}
+
+// mount serves the device at point until it is unmounted or told to stop.
+func mount(c *cli.Context, path, point string, o sourceOptions, perm permissions) error {
+	_ = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0) // memory holds the disk's bytes; a kernel that refuses leaves us as we were
+	o.progress = newProgress()
+	s, err := open(c.Context, path, o)
+	o.progress.done()
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	for _, w := range s.warnings() {
+		fmt.Fprintln(os.Stderr, "migimg: warning:", w)
+	}
+	for _, a := range s.absent {
+		fmt.Fprintf(os.Stderr, "migimg: no %s image: %s\n", a.Format, a.Reason)
+	}
+
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	var stats fusefs.Stats
+	docs := newDocuments(ctx, s, &stats, targetList(c))
+	server, err := fusefs.Mount(point, s.tree(docs, perm), &stats, fusefs.Options{
+		Device: s.path, AllowOther: c.Bool("allow-other"), Debug: c.Bool("debug"),
+	})
+	if err != nil {
+		return err
+	}
+	go func() { _, _ = docs.preflight() }() // ready, as a rule, when somebody asks
+	if err := ready(); err != nil {
+		return errors.Join(err, server.Unmount())
+	}
+	gone := make(chan struct{})
+	go func() { server.Wait(); close(gone) }()
+	return serve(c.Context, server, gone)
+}
+
+// serve waits for the end: an unmount by anybody, or a signal. A busy mount
+// outlives the first signal until its last reader has gone; the second takes it
+// away from under its readers.
+func serve(ctx context.Context, server *fusefs.Server, gone <-chan struct{}) error {
+	select {
+	case <-gone:
+		return nil
+	case <-ctx.Done():
+	}
+	again := make(chan os.Signal, 1)
+	signal.Notify(again, syscall.SIGINT, syscall.SIGTERM)
+	defer signal.Stop(again)
+	for busy := false; ; busy = true {
+		err := server.Unmount()
+		if !errors.Is(err, fusefs.ErrBusy) {
+			return err
+		}
+		if !busy {
+			fmt.Fprintf(os.Stderr, "migimg: %v; it ends with its last reader, or at the next signal\n", err)
+		}
+		select {
+		case <-gone:
+			return nil
+		case <-again:
+			return server.Abort()
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// sourceFlags are the flags of every command that maps a device.
+func sourceFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "consistency", Value: "auto", Usage: "auto (the best that applies), offline (refuse a device that is mounted read-write) or live (read it as it moves)"},
+		&cli.StringFlag{Name: "cluster-size", Value: "64K", Usage: "qcow2's cluster size, a power of two from 4K to 2M; below 64K also the block map's unit"},
+	}
+}
+
+func sourceOptionsFrom(c *cli.Context) (sourceOptions, error) {
+	size, err := parseSize(c.String("cluster-size"))
+	if err != nil {
+		return sourceOptions{}, fmt.Errorf("--cluster-size: %w", err)
+	}
+	if size < 4<<10 || size > 2<<20 || size&(size-1) != 0 {
+		return sourceOptions{}, fmt.Errorf("--cluster-size %s is not a power of two from 4K to 2M", c.String("cluster-size"))
+	}
+	if v := c.String("on-read-error"); v != "" && v != "eio" && v != "zero" {
+		return sourceOptions{}, fmt.Errorf("--on-read-error %s is not one of eio, zero", v)
+	}
+	if _, err := chooseConsistency(c.String("consistency"), nil); err != nil {
+		return sourceOptions{}, err
+	}
+	return sourceOptions{consistency: c.String("consistency"), clusterSize: size}, nil
+}
+
+// permissions are who may read the files of a mount.
+type permissions struct{ uid, gid, mode uint32 }
+
+func permissionsFrom(c *cli.Context) (permissions, error) {
+	p := permissions{uid: uint32(os.Getuid()), gid: uint32(os.Getgid())}
+	if c.IsSet("uid") {
+		p.uid = uint32(c.Uint("uid"))
+	}
+	if c.IsSet("gid") {
+		p.gid = uint32(c.Uint("gid"))
+	}
+	if s := c.String("mode"); s != "" {
+		if _, err := fmt.Sscanf(s, "%o", &p.mode); err != nil || p.mode == 0 || p.mode > 0o777 {
+			return p, fmt.Errorf("--mode %s is not an octal mode such as 0440", s)
+		}
+		if p.mode&^0o444 != 0 {
+			return p, fmt.Errorf("--mode %s has more than read bits; the files of a mount are never written or run, use for example 0440", s)
+		}
+	}
+	chosen := c.IsSet("uid") || c.IsSet("gid") || c.IsSet("mode")
+	if c.Bool("allow-other") && !chosen {
+		return p, errors.New("--allow-other lets every user in who has permission: say whom with --uid, --gid or --mode")
+	}
+	if chosen && !c.Bool("allow-other") {
+		return p, errors.New("--uid, --gid and --mode have no effect without --allow-other")
+	}
+	return p, nil
+}
+
+// mountOptions takes -o OPT,... as mount(8) passes them: migimg's own options by
+// their long names, and the ones that every mount helper has to put up with.
+func mountOptions(c *cli.Context) error {
+	for _, list := range c.StringSlice("o") {
+		for _, opt := range strings.Split(list, ",") {
+			name, value, hasValue := strings.Cut(opt, "=")
+			switch name {
+			case "", "ro", "defaults", "nosuid", "nodev", "noexec", "noatime", "nodiratime", "relatime", "auto", "noauto", "user", "nouser", "nofail", "_netdev", "default_permissions":
+				continue
+			case "rw", "suid", "dev", "exec":
+				return fmt.Errorf("-o %s is impossible: a migimg mount is always ro,nosuid,nodev,noexec", name)
+			}
+			if strings.HasPrefix(name, "x-") || strings.HasPrefix(name, "X-") || strings.HasPrefix(name, "comment") {
+				continue
+			}
+			flag := strings.ReplaceAll(name, "_", "-")
+			if flag == "o" || !hasFlag(c.Command, flag) {
+				return fmt.Errorf("-o %s: there is no such option; see migimg mount --help", name)
+			}
+			if !hasValue {
+				value = "true"
+			}
+			if err := c.Set(flag, value); err != nil {
+				return fmt.Errorf("-o %s: %w", opt, err)
+			}
+		}
+	}
+	return nil
+}
+
+func hasFlag(cmd *cli.Command, name string) bool {
+	for _, f := range cmd.Flags {
+		for _, n := range f.Names() {
+			if n == name {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// isMountpoint finds a migimg mount at path: its absolute path, and whether it
+// is one.
+func isMountpoint(path string) (string, bool) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return path, false
+	}
+	st, err := os.Stat(filepath.Join(abs, statusPath))
+	return abs, err == nil && st.Mode().IsRegular()
+}

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
+
+	"migimg/preflight"
+	"migimg/preflight/render"
+	"migimg/preflight/targets"
+)
+
+func preflightCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "preflight",
+		Usage:     "say whether a cloud will take the disk, and whether it will boot there",
+		ArgsUsage: "DEVICE|MOUNTPOINT",
+		Description: `Exit code 0: ready; 2: something blocks the move; 4: something that matters could
+not be found out; 3: warnings, with --fail-on warn (or from a severity on: high,
+medium). --fail-on never is 0 whatever was found.
+
+   migimg preflight /dev/sda --target tencent
+   migimg preflight /mnt/migimg --explain driver.boot-disk
+   migimg preflight /dev/sda --format json | jq .summary`,
+		Flags: append(sourceFlags(),
+			formatFlag("table", "json"),
+			&cli.StringFlag{Name: "target", Usage: "clouds to judge for, separated by commas (default: all)", DefaultText: "all"},
+			&cli.StringFlag{Name: "explain", Usage: "one check in full, by its ID: evidence, consequence, what to do"},
+			&cli.StringFlag{Name: "fail-on", Value: "blocker", Usage: strings.Join(preflight.FailOn, ", ")},
+			&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "list what passed, too"},
+		),
+		Action: func(c *cli.Context) error {
+			args, err := arguments(c, "DEVICE|MOUNTPOINT")
+			if err != nil {
+				return err
+			}
+			if err := errors.Join(checkTargets(c), preflight.ValidFailOn(c.String("fail-on"))); err != nil {
+				return err
+			}
+			r, err := preflightReport(c, args[0])
+			if err != nil {
+				return err
+			}
+			switch {
+			case c.String("explain") != "":
+				return render.Explain(c.App.Writer, r, c.String("explain"))
+			case c.String("format") == "json":
+				err = writeJSON(c.App.Writer, r)
+			default:
+				err = render.Table(c.App.Writer, r, render.Options{Color: colorful(os.Stdout), Verbose: c.Bool("verbose"), Width: columns()})
+			}
+			if err != nil {
+				return err
+			}
+			return exitWith(preflight.ExitCode(r, c.String("fail-on")))
+		},
+	}
+}
+
+// preflightReport is the report of a mount, where it judges for the targets that
+// are wanted, or a new one of the device.
+func preflightReport(c *cli.Context, path string) (*preflight.Report, error) {
+	if abs, ok := isMountpoint(path); ok {
+		b, err := os.ReadFile(filepath.Join(abs, "preflight.json"))
+		if err != nil {
+			return nil, err
+		}
+		var r preflight.Report
+		if err := json.Unmarshal(b, &r); err != nil {
+			return nil, fmt.Errorf("%s/preflight.json: %w", abs, err)
+		}
+		if judgesFor(&r, targetList(c)) {
+			return &r, nil
+		}
+		s, err := readStatus(abs)
+		if err != nil {
+			return nil, err
+		}
+		path = s.Source.Device
+	}
+	s, err := openFrom(c, path)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	p := newProgress()
+	defer p.done()
+	p.say("migimg: reading the system on %s", path)
+	return runPreflight(c.Context, s, targetList(c))
+}
+
+// judgesFor says whether the report is for exactly the wanted targets; none
+// means that any will do.
+func judgesFor(r *preflight.Report, want []string) bool {
+	var have []string
+	for _, t := range r.Targets {
+		have = append(have, t.ID)
+	}
+	return len(want) == 0 || slices.Equal(want, have)
+}
+
+func runPreflight(ctx context.Context, s *source, want []string) (*preflight.Report, error) {
+	src := preflight.Source{
+		Device: s.path, Image: !s.dev.Block(), Size: s.dev.Size(), SectorSize: s.dev.SectorSize(),
+		Table: s.table, Volumes: s.volumes, View: s.view, RawPath: s.path,
+		Carried: s.blocks.Bytes(), Consistency: s.consistency.Level,
+	}
+	for _, u := range s.uses {
+		if u.Kind != "mount" {
+			continue
+		}
+		m := preflight.Mount{Device: "/dev/" + u.Device, Point: u.Point, FSType: u.FSType, ReadWrite: u.Write}
+		if u.Partition != 0 {
+			m.Partition = fmt.Sprint(u.Partition)
+		}
+		src.Mounts = append(src.Mounts, m)
+	}
+	for _, im := range s.images {
+		src.Outputs = append(src.Outputs, preflight.OutputInfo{Format: im.encoder, Path: im.Path, Size: im.Layout.Size(), VirtualSize: im.VirtualSize})
+	}
+	for _, a := range s.absent {
+		src.Outputs = append(src.Outputs, preflight.OutputInfo{Format: a.Format, Err: a.Reason})
+	}
+	return preflight.Run(ctx, src, preflight.Options{Targets: want, Version: versionString()})
+}
+
+// checkTargets refuses a target that does not exist.
+func checkTargets(c *cli.Context) error {
+	_, err := targets.Load(targetList(c)...)
+	if err != nil {
+		return fmt.Errorf("--target: %w", err)
+	}
+	return nil
+}
+
+func targetList(c *cli.Context) []string {
+	var out []string
+	for _, id := range strings.Split(c.String("target"), ",") {
+		if id = strings.TrimSpace(id); id != "" {
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
+// columns is the terminal's width, 0 where stdout is none.
+func columns() int {
+	ws, err := unix.IoctlGetWinsize(int(os.Stdout.Fd()), unix.TIOCGWINSZ)
+	if err != nil {
+		return 0
+	}
+	return int(ws.Col)
+}

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"migimg/fusefs"
+)
+
+func umountCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "umount",
+		Aliases:   []string{"unmount"},
+		Usage:     "end a mount",
+		ArgsUsage: "MOUNTPOINT",
+		Description: `umount(8) does the same. It returns when the daemon has gone. A mount in which
+files are open is busy and stays.
+
+   migimg umount /mnt/migimg`,
+		Action: func(c *cli.Context) error {
+			args, err := arguments(c, "MOUNTPOINT")
+			if err != nil {
+				return err
+			}
+			return unmount(args[0])
+		},
+	}
+}
+
+func unmount(point string) error {
+	abs, err := filepath.Abs(point)
+	if err != nil {
+		return err
+	}
+	if fusefs.Dead(abs) { // the daemon was killed: only the mount table still knows of it
+		return fusefs.RemoveDead(abs)
+	}
+	abs, ok := isMountpoint(abs)
+	if !ok {
+		return fmt.Errorf("%s is no migimg mount", abs)
+	}
+	s, err := readStatus(abs)
+	if err != nil {
+		return err
+	}
+	err = fusefs.Unmount(abs)
+	if errors.Is(err, syscall.EPERM) { // the daemon can, with fusermount3
+		err = syscall.Kill(s.PID, syscall.SIGTERM)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", abs, err)
+	}
+	return waitGone(s.PID, abs)
+}
+
+// waitGone waits until the daemon has ended, for a few seconds.
+func waitGone(pid int, point string) error {
+	for range 500 {
+		if errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) || zombie(pid) {
+			return nil
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if _, still := isMountpoint(point); still {
+		return fmt.Errorf("%s: %w", point, fusefs.ErrBusy)
+	}
+	return fmt.Errorf("%s is unmounted, but its daemon (process %d) has not ended", point, pid)
+}
+
+// zombie says whether the process has ended and only waits to be noticed.
+func zombie(pid int) bool {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return true
+	}
+	for i := len(b) - 1; i > 0; i-- {
+		if b[i] == ')' { // the name before it may hold anything
+			return i+2 < len(b) && b[i+2] == 'Z'
+		}
+	}
+	return false
+}

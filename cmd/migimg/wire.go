@@ -1,0 +1,173 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"path/filepath"
+	"time"
+
+	"migimg/blockmap"
+	scanners "migimg/blockmap/all"
+	"migimg/blockmap/device"
+	"migimg/blockmap/ptable"
+	"migimg/encoders"
+	formats "migimg/encoders/all"
+	"migimg/encoders/layout"
+	"migimg/fusefs"
+)
+
+// source is a device that has been opened, mapped and planned: the whole way
+// from a block device to image files that can be read.
+type source struct {
+	dev         *device.Device
+	path        string // of the device, from the root: a daemon changes directory
+	faults      *device.Faults
+	uses        []device.Use
+	consistency consistency
+	t0          time.Time
+
+	table   *ptable.Table
+	blocks  *blockmap.Map
+	volumes *blockmap.VolumeInfo
+	view    io.ReaderAt
+
+	images []image
+	absent []absence
+	digest string // of the map
+}
+
+// image is one planned file.
+type image struct {
+	encoders.Output
+	encoder string
+	digest  string // of the plan
+}
+
+// absence is a format that cannot hold the disk.
+type absence struct {
+	Format string `json:"format"`
+	Reason string `json:"reason"`
+}
+
+// sourceOptions are the user's choices up to the plan.
+type sourceOptions struct {
+	consistency string
+	clusterSize int64
+	zeroFill    bool
+	progress    *progress
+}
+
+// open goes from a device's path to plans: device -> map -> view -> layouts.
+// Nothing but filesystem metadata has been read when it returns.
+func open(ctx context.Context, path string, o sourceOptions) (s *source, err error) {
+	dev, err := device.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			dev.Close()
+		}
+	}()
+	s = &source{dev: dev, faults: &device.Faults{Dev: dev, ZeroFill: o.zeroFill}}
+	if s.path, err = filepath.Abs(path); err != nil {
+		return nil, err
+	}
+	if s.uses, err = dev.Uses(device.Roots{}); err != nil {
+		return nil, err
+	}
+	if s.consistency, err = chooseConsistency(o.consistency, s.uses); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if s.consistency.Level == levelLive {
+		device.Sync(s.uses)
+	}
+	s.t0 = time.Now()
+
+	if s.table, err = ptable.Read(dev); err != nil {
+		return nil, fmt.Errorf("%s: reading the partition table: %w", path, err)
+	}
+	s.blocks, s.volumes, err = blockmap.Scan(ctx, dev, scanners.Scanners(), blockmap.ScanOptions{
+		ClusterSize: min(o.clusterSize, blockmap.DefaultClusterSize),
+		Progress:    o.progress.scanning,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	s.view = blockmap.NewView(s.faults, s.blocks)
+
+	disk := encoders.Disk{Map: s.blocks, Identity: s.identity()}
+	for _, e := range formats.Encoders() {
+		outputs, err := e.Plan(disk, encoders.Options{ClusterSize: o.clusterSize})
+		if err != nil {
+			s.absent = append(s.absent, absence{e.Name(), err.Error()})
+			continue
+		}
+		for _, out := range outputs {
+			s.images = append(s.images, image{Output: out, encoder: e.Name(), digest: planDigest(disk, e.Name(), out)})
+		}
+	}
+	return s, nil
+}
+
+func (s *source) Close() error { return s.dev.Close() }
+
+// identity stands for the disk and its map: what every id in an image is derived
+// from. It depends on nothing that changes between two mounts of an unchanged
+// disk, nor on the machine that the disk is in.
+func (s *source) identity() (id [32]byte) {
+	sum := s.blocks.Digest()
+	s.digest = hex.EncodeToString(sum[:])
+	h := sha256.New()
+	fmt.Fprintf(h, "migimg identity 1\n%d %d %s\n", s.dev.Size(), s.dev.SectorSize(), s.table.ID)
+	for v := range s.volumes.All() {
+		fmt.Fprintf(h, "%s %d %d %s %s\n", v.Name, v.Start, v.Size, v.Type, v.UUID)
+	}
+	h.Write(sum[:])
+	h.Sum(id[:0])
+	return id
+}
+
+// planDigest names a plan: equal digests are byte-identical files, as long as
+// the carried blocks are.
+func planDigest(d encoders.Disk, format string, out encoders.Output) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "migimg plan 1\n%s %s %d\n", format, out.Path, out.VirtualSize)
+	h.Write(d.Identity[:])
+	for _, s := range out.Layout.Segments() {
+		fmt.Fprintf(h, "%s %s %d %d\n", s.Name, s.Kind, s.Offset, s.Length)
+	}
+	_ = binary.Write(h, binary.LittleEndian, out.Layout.Size()) // a hash never fails
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// tree is what a mount of the source shows.
+func (s *source) tree(docs *documents, perm permissions) fusefs.Tree {
+	t := fusefs.Tree{
+		Documents: docs.list(),
+		ModTime:   s.t0,
+		UID:       perm.uid, GID: perm.gid, Mode: perm.mode,
+		Xattrs: map[string]string{"user.migimg.source": s.path, "user.migimg.consistency": s.consistency.Level},
+	}
+	for _, im := range s.images {
+		t.Files = append(t.Files, fusefs.File{
+			Path:      im.Path,
+			Size:      im.Layout.Size(),
+			Allocated: im.Layout.Allocated(),
+			Reader:    layout.NewReader(im.Layout, s.view),
+			Extent:    im.Layout.Extent,
+			Xattrs: map[string]string{
+				"user.migimg.format":        im.encoder,
+				"user.migimg.virtual-size":  fmt.Sprint(im.VirtualSize),
+				"user.migimg.carried-bytes": fmt.Sprint(s.blocks.Bytes()),
+				"user.migimg.plan-digest":   im.digest,
+				"user.migimg.consistency":   s.consistency.Level,
+			},
+		})
+	}
+	return t
+}
