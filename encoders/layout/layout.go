@@ -187,25 +187,6 @@ type Layout struct {
 // Size is the file's length in bytes.
 func (l *Layout) Size() int64 { return l.size }
 
-// Allocated is how many bytes of the file are not holes.
-func (l *Layout) Allocated() (n int64) {
-	for i := range l.segs {
-		switch s := &l.segs[i]; {
-		case s.Rec != nil:
-			for _, p := range s.Rec.Parts {
-				if p.Kind != Zero {
-					n += p.Len * s.Rec.Count
-				}
-			}
-		case s.Extent != nil:
-			n += s.Alloc
-		case s.Kind != Zero:
-			n += s.Len
-		}
-	}
-	return n
-}
-
 // SegmentInfo is a segment as people see it.
 type SegmentInfo struct {
 	Name   string `json:"name"`

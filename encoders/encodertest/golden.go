@@ -1,0 +1,64 @@
+package encodertest
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"migimg/encoders"
+	"migimg/encoders/layout"
+)
+
+// golden compares a plan with its text in testdata/golden, so that no byte of
+// an image changes unseen.
+func golden(t *testing.T, c Case, out encoders.Output) {
+	t.Helper()
+	got := dump(out)
+	path := filepath.Join("testdata", "golden", c.Name+"."+out.Path+".txt")
+	if os.Getenv("MIGIMG_UPDATE_GOLDEN") == "1" {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("the plan differs from %s; if it should, run make golden and say why in the commit\ngot:\n%s\nwant:\n%s", path, got, want)
+	}
+}
+
+// dump is a plan as text: the segments, and the SHA-256 of the metadata in each.
+func dump(out encoders.Output) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s: %d bytes, %d allocated, virtual size %d\n", out.Path, out.Format, out.Layout.Size(), out.Layout.Allocated(), out.VirtualSize)
+	for _, s := range out.Layout.Segments() {
+		fmt.Fprintf(&b, "%d +%d %s %s", s.Offset, s.Length, s.Kind, s.Name)
+		if s.Records > 0 {
+			fmt.Fprintf(&b, " %d records of %d", s.Records, s.RecordLength)
+		}
+		h, n := sha256.New(), int64(0)
+		for sp := range out.Layout.Spans(s.Offset, s.Length) {
+			if sp.Kind == layout.Meta {
+				p := make([]byte, sp.Len)
+				sp.Compute(p, nil)
+				_, _ = h.Write(p) // a hash never fails
+				n += sp.Len
+			}
+		}
+		if n > 0 {
+			fmt.Fprintf(&b, " sha256 %x", h.Sum(nil))
+		}
+		_, _ = io.WriteString(&b, "\n")
+	}
+	return b.String()
+}

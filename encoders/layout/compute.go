@@ -1,0 +1,34 @@
+package layout
+
+// Source is the device range behind a span: for Data the bytes themselves, for
+// Packed the whole range that the bytes are a function of. n is 0 for the
+// others.
+func (s Span) Source() (off, n int64) {
+	switch s.Kind {
+	case Data:
+		return s.Dev, s.Len
+	case Packed:
+		return s.Dev, s.seg.Rec.Unit
+	}
+	return 0, 0
+}
+
+// Compute writes a Zero, Meta or Packed span's bytes to p, which is Len bytes
+// long. src is what the device has at Source; it is looked at for Packed only.
+// It serves what shows or checks a file piece by piece; [Reader] is what reads
+// it.
+func (s Span) Compute(p, src []byte) {
+	switch {
+	case s.Kind == Packed:
+		part := &s.seg.Rec.Parts[s.part]
+		whole := make([]byte, part.Len)
+		part.Pack(whole, src)
+		copy(p, whole[s.inner:])
+	case s.Kind == Meta && s.seg.Rec != nil:
+		s.seg.Rec.Parts[s.part].Fill(p, s.rec, s.inner)
+	case s.Kind == Meta:
+		s.seg.Fill(p, s.inner)
+	default:
+		clear(p)
+	}
+}

@@ -1,0 +1,68 @@
+// Package vmdk plans VMware's streamOptimized disk, the kind that clouds and
+// OVF packages take.
+//
+//	header | descriptor | grain directory | grain tables | grains | end of stream
+//
+// A grain is 64 KiB of the disk as a zlib stream. It is not compressed: a
+// stream of two stored blocks has the same length whatever is in it, so that a
+// grain always takes 129 sectors, and the place of each is a rank in the map.
+// Only its checksum depends on the data.
+//
+// The format: VMware's "Virtual Disk Format 5.0" and its own writer,
+// github.com/vmware/open-vmdk. As in the latter, the directory and the tables
+// come first and there is no footer, which OpenStack refuses; grains lie in the
+// order of the disk.
+package vmdk
+
+import (
+	"fmt"
+
+	"migimg/encoders"
+	"migimg/encoders/layout"
+)
+
+// Encoder plans disk.vmdk. The zero value is ready.
+type Encoder struct{}
+
+var _ encoders.Encoder = Encoder{}
+
+// Name is "vmdk".
+func (Encoder) Name() string { return "vmdk" }
+
+// fileName is also in the descriptor: a reader looks for the extent by it.
+const fileName = "disk.vmdk"
+
+// Plan lays out disk.vmdk. The virtual size is the disk's, rounded up to a
+// grain of 64 KiB, as the format wants it. ErrLimit: an empty disk, one of more
+// than 62 TiB, or more data than a file of 2 TiB holds.
+func (Encoder) Plan(d encoders.Disk, _ encoders.Options) ([]encoders.Output, error) {
+	m := d.Map
+	if m.Size() == 0 {
+		return nil, fmt.Errorf("vmdk: the disk is empty, and a VMDK holds at least one sector: %w", encoders.ErrLimit)
+	}
+	if grain%m.ClusterSize() != 0 {
+		return nil, fmt.Errorf("vmdk: the map's clusters of %d bytes do not go into grains of %d", m.ClusterSize(), grain)
+	}
+	grains := m.Coarsen(grain)
+	g, err := newGeometry(m.Size(), grains.Count())
+	if err != nil {
+		return nil, err
+	}
+	t := tables{geometry: g, grains: grains}
+
+	var b layout.Builder
+	b.Append(layout.MetaBytes("header", g.header()))
+	b.Append(layout.MetaBytes("descriptor", descriptor(g, d.Identity)))
+	b.Append(layout.Segment{Name: "grain directory", Kind: layout.Meta, Len: g.directory * sector, Fill: t.directoryFiller()})
+	b.Append(layout.Segment{Name: "grain tables", Kind: layout.Meta, Len: g.tables * tableLen, Fill: t.tableFiller()})
+	device := func(k int64) int64 { return grains.Select(k) * grain }
+	b.Append(layout.Segment{Name: "grains", Rec: &layout.Records{
+		Count:  g.data,
+		Unit:   grain,
+		Device: device,
+		Run:    layout.Run(grain, g.data, device),
+		Parts:  grainParts(device),
+	}})
+	b.Append(layout.MetaBytes("end of stream", make([]byte, sector))) // a marker of type 0
+	return []encoders.Output{{Path: fileName, Layout: b.Layout(), Format: "vmdk", VirtualSize: g.virtual}}, nil
+}
