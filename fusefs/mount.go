@@ -3,8 +3,7 @@ package fusefs
 import (
 	"errors"
 	"fmt"
-	"io"
-	"log"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"sync/atomic"
@@ -29,8 +28,8 @@ type Options struct {
 	// AllowOther lets users other than the mounting one in; permissions still
 	// hold.
 	AllowOther bool
-	// Debug logs every request to stderr.
-	Debug bool
+	// Debug takes a line for every request; nil is none.
+	Debug slog.Handler
 }
 
 // Stats is what a mount has done so far.
@@ -77,12 +76,12 @@ func Mount(point string, t Tree, stats *Stats, o Options) (*Server, error) {
 			DisableReadDirPlus: true,
 			ExtraCapabilities:  fuse.CAP_DIRECT_IO_ALLOW_MMAP,
 			Options:            []string{"default_permissions"},
-			Debug:              o.Debug,
-			Logger:             log.New(io.Discard, "", 0),
+			Debug:              o.Debug != nil,
+			Logger:             slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug),
 		},
 	}
-	if o.Debug {
-		opts.MountOptions.Logger = log.New(os.Stderr, "fuse: ", log.Lmicroseconds)
+	if o.Debug != nil {
+		opts.MountOptions.Logger = slog.NewLogLogger(o.Debug, slog.LevelDebug)
 	}
 	if os.Geteuid() == 0 {
 		opts.DirectMountStrict = true

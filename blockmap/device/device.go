@@ -106,12 +106,13 @@ func (d *Device) openDirect() {
 	}
 }
 
-// Close closes the device; reads must have ended.
-func (d *Device) Close() error {
+// Close closes the device; reads must have ended. What was only read has nothing
+// to fail with.
+func (d *Device) Close() {
 	if d.direct != nil {
 		d.direct.Close()
 	}
-	return d.buffered.Close()
+	d.buffered.Close()
 }
 
 // Path is the path that Open was given.

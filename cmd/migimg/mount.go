@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -92,9 +93,11 @@ func mount(c *cli.Context, path, point string, o sourceOptions, perm permissions
 	defer cancel()
 	var stats fusefs.Stats
 	docs := newDocuments(ctx, s, &stats, targetList(c))
-	server, err := fusefs.Mount(point, s.tree(docs, perm), &stats, fusefs.Options{
-		Device: s.path, AllowOther: c.Bool("allow-other"), Debug: c.Bool("debug"),
-	})
+	fo := fusefs.Options{Device: s.path, AllowOther: c.Bool("allow-other")}
+	if c.Bool("debug") {
+		fo.Debug = slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug})
+	}
+	server, err := fusefs.Mount(point, s.tree(docs, perm), &stats, fo)
 	if err != nil {
 		return err
 	}

@@ -149,7 +149,7 @@ func openSource(c *cli.Context, path string, p *progress) (*verify.Source, func(
 				}
 			}
 		}}
-		return src, func() { s.Close() }, nil
+		return src, s.Close, nil
 	}
 	b, err := os.ReadFile(filepath.Join(abs, ".migimg/map.json"))
 	if err != nil {
@@ -168,7 +168,7 @@ func openSource(c *cli.Context, path string, p *progress) (*verify.Source, func(
 		return nil, nil, fmt.Errorf("%s had %d bytes when it was mounted and has %d now: mount it again", doc.Source.Device, doc.Source.Size, dev.Size())
 	}
 	src := &verify.Source{R: dev, Size: dev.Size(), Carried: pairs(doc.Ranges), Where: where(doc.Volumes)}
-	return src, func() { dev.Close() }, nil
+	return src, dev.Close, nil
 }
 
 func pairs(list [][2]int64) iter.Seq[verify.Range] {

@@ -114,7 +114,7 @@ func open(ctx context.Context, path string, o sourceOptions) (s *source, err err
 	return s, nil
 }
 
-func (s *source) Close() error { return s.dev.Close() }
+func (s *source) Close() { s.dev.Close() }
 
 // identity stands for the disk and its map: what every id in an image is derived
 // from. It depends on nothing that changes between two mounts of an unchanged
