@@ -1,0 +1,53 @@
+package checks
+
+import "migimg/preflight/facts"
+
+// Catalog is the version of the list: year and month of the last new check.
+const Catalog = "2026.11"
+
+// All returns the checks in the order of the report.
+func All() []*Check {
+	return []*Check{
+		&diskPartitionTable,
+		&diskSectorSize,
+		&diskGPTIntegrity,
+		&diskSizeLimit,
+		&diskRequiredMounts,
+		&diskStack,
+		&fsTypes,
+		&fsClean,
+		&bootFirmware,
+		&bootRootSpec,
+		&bootKernelFiles,
+		&driverBootDisk,
+		&driverNetwork,
+		&driverTargetExtra,
+		&initramfsReadable,
+		&mountFstabSyntax,
+		&mountFstabDeviceNames,
+		&mountFstabResolves,
+		&netPersistentNames,
+		&netIfaceNames,
+		&netAddressing,
+		&accessAccounts,
+		&cloudinitInstalled,
+		&cloudinitEnabled,
+		&cloudinitDatasource,
+		&agentConflicts,
+		&metaCoverage,
+		&metaScope,
+	}
+}
+
+// Find returns the check with an id, nil if there is none.
+func Find(id string) *Check {
+	for _, c := range All() {
+		if c.ID == id {
+			return c
+		}
+	}
+	return nil
+}
+
+// needGuest is what the checks of an operating system need at least.
+var needGuest = []facts.Key{facts.KeyGuest}

@@ -1,0 +1,170 @@
+package checks
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"migimg/blockmap/ptable"
+	"migimg/preflight/facts"
+	"migimg/preflight/targets"
+)
+
+var diskPartitionTable = Check{
+	ID: "disk.partition-table", Code: "MIG1101", Title: "The target takes the disk's partition table", Category: "disk", Severity: Blocker,
+	Impact: "The importer finds no partitions, or refuses the image.",
+	Run: func(f *facts.Facts, t *targets.Target) Result {
+		d := f.Disk
+		kind := string(d.Table.Kind)
+		ev := value("partition table", kind, strings.Join(t.Tables.Values, "|"))
+		ev.Detail = map[string]string{"id": d.Table.ID, "partitions": fmt.Sprint(len(d.Table.Partitions))}
+		if d.Table.Broken != "" {
+			return unknown("the partition table cannot be trusted: %s", d.Table.Broken).with(ev)
+		}
+		if d.Table.Kind == ptable.KindNone {
+			a, absent := f.Absent(facts.KeyGuest)
+			switch {
+			case absent && a.NotApplicable:
+				return pass("no partition table, on a data disk").with(ev)
+			case absent:
+				return unknown("no partition table, and %s", a.Reason).with(ev)
+			}
+			return fail("", "no partition table: the filesystem lies directly on the disk, so that nothing can start from it").with(ev).
+				hint("Copy the system to a partitioned disk and install its boot loader there.")
+		}
+		if slices.Contains(t.Tables.Values, kind) {
+			if d.Table.Kind == ptable.KindHybrid {
+				return warn(Medium, "a hybrid of MBR and GPT: importers and firmware may read either").with(ev)
+			}
+			return pass("%s with %d partitions", strings.ToUpper(kind), len(d.Table.Partitions)).with(ev)
+		}
+		r := result(Fail, Severity(t.Tables.Otherwise), "%s is not what the target's documents name (%s)", strings.ToUpper(kind), strings.Join(t.Tables.Values, ", "))
+		if r.Severity.Rank() <= Medium.Rank() {
+			r.Status = Warn
+		}
+		return r.with(ev).hint("%s", t.Tables.Advice)
+	},
+}
+
+var diskSectorSize = Check{
+	ID: "disk.sector-size", Code: "MIG1102", Title: "The disk's sectors are as large as the target's", Category: "disk", Severity: Blocker,
+	Impact: "The target's disk has sectors of another size, so that it finds neither partition table nor filesystems.",
+	Run: func(f *facts.Facts, t *targets.Target) Result {
+		d := f.Disk
+		n := d.SectorSize
+		if n == 0 && d.Table.Kind != ptable.KindNone {
+			n = d.Table.SectorSize
+		}
+		if t.SectorSize == nil {
+			return skip("the target's documents do not say what sectors it has")
+		}
+		ev := value("logical sector size", fmt.Sprint(n), fmt.Sprint(t.SectorSize.Value))
+		switch {
+		case n == 0:
+			return pass("an image without a partition table: sectors of %d bytes are assumed", t.SectorSize.Value).with(ev)
+		case n == t.SectorSize.Value:
+			return pass("%d bytes", n).with(ev)
+		}
+		return fail("", "sectors of %d bytes, the target's disks have %d: the partition table counts in other units", n, t.SectorSize.Value).with(ev).
+			hint("Copy the files to a disk with sectors of %d bytes that was partitioned there.", t.SectorSize.Value)
+	},
+}
+
+var diskGPTIntegrity = Check{
+	ID: "disk.gpt-integrity", Code: "MIG1103", Title: "The partition table is sound", Category: "disk", Severity: Medium,
+	Impact: "Tools that grow or change partitions on the target may refuse, and one more defect makes the table unreadable.",
+	Run: func(f *facts.Facts, _ *targets.Target) Result {
+		d := f.Disk
+		if d.Table.Kind == ptable.KindNone {
+			return skip("no partition table")
+		}
+		r := pass("no inconsistencies")
+		if g := d.Table.GPT; g != nil && !g.BackupOK {
+			r = warn("", "the backup GPT is missing or damaged: %s", g.BackupError).
+				command([]string{"sgdisk", "-e", d.Device})
+		}
+		if len(d.Table.Problems) > 0 && r.Status == Pass {
+			r = warn("", "%s", d.Table.Problems[0])
+		}
+		if d.Table.Broken != "" {
+			r = fail(High, "%s", d.Table.Broken)
+		}
+		for _, p := range d.Table.Problems {
+			r = r.with(value("partition table", p, ""))
+		}
+		return r
+	},
+}
+
+var diskSizeLimit = Check{
+	ID: "disk.size-limit", Code: "MIG1104", Title: "Disk and image are within the target's limits", Category: "disk", Severity: Blocker,
+	Impact: "The import is refused.",
+	Run: func(f *facts.Facts, t *targets.Target) Result {
+		d := f.Disk
+		r := pass("%s, of which %s are carried", size(d.Size), size(d.Carried)).with(value("virtual size", fmt.Sprint(d.Size), ""), value("carried", fmt.Sprint(d.Carried), ""))
+		if m := t.MaxVirtual; m != nil && d.Size > m.Value {
+			r = worst(r, fail("", "a disk of %s, the limit is %s", size(d.Size), size(m.Value)).
+				with(value("virtual size", fmt.Sprint(d.Size), "at most "+fmt.Sprint(m.Value))).
+				hint("Move data to a second disk and shrink the partitions, or export only the partitions that are needed."))
+		}
+		// The importer judges the size after its own conversion to qcow2: what
+		// migimg's qcow2 takes is the best estimate of it.
+		if m := t.MaxImage; m != nil {
+			est := d.Carried
+			for _, o := range d.Outputs {
+				if o.Format == "qcow2" && o.Err == "" && o.Size > 0 {
+					est = o.Size
+				}
+			}
+			if est > m.Value {
+				r = worst(r, fail("", "the image takes %s as qcow2, the limit is %s", size(est), size(m.Value)).
+					with(value("image size", fmt.Sprint(est), "at most "+fmt.Sprint(m.Value))).
+					hint("Remove what is not needed, or move it to another disk; free space is not carried."))
+			}
+		}
+		return worst(r, formats(d, t))
+	},
+}
+
+// formats says whether any of the files that the target takes is there.
+func formats(d facts.Disk, t *targets.Target) Result {
+	if len(d.Outputs) == 0 {
+		return Result{Status: Pass}
+	}
+	var gone []string
+	for _, name := range t.Formats.Values {
+		i := slices.IndexFunc(d.Outputs, func(o facts.Output) bool { return o.Format == name })
+		switch {
+		case i < 0:
+		case d.Outputs[i].Err == "":
+			return Result{Status: Pass, Evidence: []Evidence{value("format", name, strings.Join(t.Formats.Values, "|"))}}
+		default:
+			gone = append(gone, name+": "+d.Outputs[i].Err)
+		}
+	}
+	if len(gone) == 0 {
+		return Result{Status: Pass} // none of the target's formats was asked for
+	}
+	return fail("", "no format that the target takes can be made (%s)", strings.Join(gone, "; "))
+}
+
+var diskStack = Check{
+	ID: "disk.stack", Code: "MIG1106", Title: "Nothing on the disk needs other disks or keys", Category: "disk", Severity: High,
+	Impact: "Volumes that are spread over several disks, encrypted or mirrored do not come up from this disk alone.",
+	Run: func(f *facts.Facts, t *targets.Target) Result {
+		r := pass("plain partitions")
+		for _, v := range f.Disk.Volumes {
+			ev := Evidence{Kind: "volume", Key: v.Name, Actual: v.Type}
+			switch v.Type {
+			case "LVM2_member":
+				r = worst(r, warn(Medium, "%s belongs to LVM: its volume group has to be on this disk whole, which was not checked", v.Title()).with(ev))
+			case "linux_raid_member", "ddf_raid_member", "isw_raid_member", "DRBD", "bcache", "zfs_member":
+				r = worst(r, fail("", "%s is a member of %s: the target has only this one disk", v.Title(), v.Type).with(ev).
+					hint("Remove the disk from the array, or copy the files to plain partitions."))
+			case "crypto_LUKS", "BitLocker":
+				r = worst(r, warn(High, "%s is encrypted: the target needs the passphrase at its console, and many importers refuse", v.Title()).with(ev))
+			}
+		}
+		return r
+	},
+}

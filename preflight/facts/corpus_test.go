@@ -1,0 +1,271 @@
+package facts
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"migimg/preflight/guestfs"
+)
+
+// corpus is the path of a file of the test corpora; the test is left where they
+// are not present.
+func corpus(t *testing.T, name string) string {
+	t.Helper()
+	root := os.Getenv("MIGIMG_CORPORA")
+	if root == "" {
+		root = filepath.Join("..", "..", "..", "shared", "corpora")
+	}
+	p := filepath.Join(root, name)
+	if _, err := os.Stat(p); err != nil {
+		return ""
+	}
+	return p
+}
+
+func load(t *testing.T, name string, v any) bool {
+	t.Helper()
+	p := corpus(t, name)
+	if p == "" {
+		return false
+	}
+	b, err := os.ReadFile(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(b, v); err != nil {
+		t.Fatal(err)
+	}
+	return true
+}
+
+// libmount's reading of util-linux's own fstabs, the broken one included.
+func TestCorpusFstab(t *testing.T) {
+	for file, expected := range map[string]string{"fstab": "tabfiles-parse-fstab", "fstab.broken": "tabfiles-parse-fstab-broken", "fstab.comment": "tabfiles-parse-fstab-full"} {
+		in, want := corpus(t, "util-linux/libmount/files/"+file), corpus(t, "util-linux/libmount/expected/"+expected)
+		if in == "" || want == "" {
+			return
+		}
+		b, err := os.ReadFile(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w, err := os.ReadFile(want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		tab := ParseFstab(string(b))
+		for _, l := range tab.Lines {
+			got = append(got, strings.Join([]string{l.Spec, l.Point, l.FSType, strings.Join(l.Options, ","), strconv.Itoa(l.Freq), strconv.Itoa(l.Pass)}, " "))
+		}
+		var all []string
+		for entry := range strings.SplitSeq(string(w), "------ fs:\n") {
+			f := map[string]string{"freq": "0", "pass": "0"}
+			for line := range strings.Lines(entry) {
+				if k, v, ok := strings.Cut(line, ":"); ok {
+					f[k] = strings.TrimSpace(v)
+				}
+			}
+			if f["source"] != "" {
+				all = append(all, strings.Join([]string{f["source"], f["target"], f["fstype"], f["optstr"], f["freq"], f["pass"]}, " "))
+			}
+		}
+		if !slices.Equal(got, all) {
+			t.Errorf("%s:\n%s\nwant\n%s", file, strings.Join(got, "\n"), strings.Join(all, "\n"))
+		}
+		if broken := file == "fstab.broken"; broken != (len(tab.Errors) > 0) {
+			t.Errorf("%s: errors %+v", file, tab.Errors)
+		}
+	}
+}
+
+// Which lines stop a boot, against systemd-fstab-generator.
+func TestCorpusFstabGenerator(t *testing.T) {
+	var c struct {
+		Cases []struct {
+			Name, Kind, Input string
+			InInitrd          bool `json:"in_initrd"`
+			Expected          struct {
+				Links map[string]string
+			}
+		}
+	}
+	if !load(t, "systemd-fstab-generator/cases.json", &c) {
+		return
+	}
+	n := 0
+	for _, x := range c.Cases {
+		if x.Kind != "fstab" || x.InInitrd {
+			continue
+		}
+		for _, l := range ParseFstab(x.Input).Lines {
+			unit := strings.ReplaceAll(strings.Trim(l.Point, "/"), "/", "-") + ".mount"
+			_, required := x.Expected.Links["local-fs.target.requires/"+unit]
+			if required == l.Optional() {
+				t.Errorf("%s: %s: optional %v, systemd requires it: %v", x.Name, l.Text, l.Optional(), required)
+			}
+			n++
+		}
+	}
+	t.Logf("%d lines", n)
+}
+
+func TestCorpusOSRelease(t *testing.T) {
+	var c struct {
+		Cases []struct {
+			File   string
+			Fields map[string]string
+		}
+	}
+	if !load(t, "os-release-zoo/expected.json", &c) {
+		return
+	}
+	tolerated := 0
+	for _, x := range c.Cases {
+		b, err := os.ReadFile(corpus(t, "os-release-zoo/"+x.File))
+		if err != nil {
+			t.Fatal(err)
+		}
+		// A value with blanks and no quotes is a command to a shell, which then has
+		// no such variable; its first word is taken here.
+		got := ParseShellVars(string(b))
+		for k := range got {
+			if _, ok := x.Fields[k]; !ok && strings.Contains(string(b), k+"="+got[k]+" ") {
+				delete(got, k)
+				tolerated++
+			}
+		}
+		if !maps.Equal(got, x.Fields) {
+			t.Errorf("%s:\n%q\nwant\n%q", x.File, got, x.Fields)
+		}
+	}
+	t.Logf("%d files, %d values without quotes", len(c.Cases), tolerated)
+}
+
+// Which mount a path lies on, against cloud-init.
+func TestCorpusMountInfo(t *testing.T) {
+	var c struct {
+		Cases []struct{ File, Path, Device, FSType, Mountpoint string }
+	}
+	if !load(t, "cloud-init-mounts/cases.json", &c) {
+		return
+	}
+	n := 0
+	for _, x := range c.Cases {
+		if !strings.HasPrefix(x.File, "mountinfo") {
+			continue
+		}
+		b, err := os.ReadFile(corpus(t, "cloud-init-mounts/"+x.File))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var best MountInfo
+		for _, m := range ParseMountInfo(string(b)) {
+			if (m.Point == "/" || x.Path == m.Point || strings.HasPrefix(x.Path, m.Point+"/")) && len(m.Point) >= len(best.Point) {
+				best = m
+			}
+		}
+		if best.Source != x.Device || best.FSType != x.FSType || best.Point != x.Mountpoint {
+			t.Errorf("%s %s: %+v, want %+v", x.File, x.Path, best, x)
+		}
+		n++
+	}
+	t.Logf("%d paths", n)
+}
+
+// One configuration in the files of each network manager gives the same IPv4
+// addresses.
+func TestCorpusNetwork(t *testing.T) {
+	var c struct {
+		Configs []struct {
+			Name       string
+			Renderings map[string]any
+		} `json:"cases"`
+	}
+	if !load(t, "cloud-init-net/network_configs.json", &c) {
+		return
+	}
+	agree, compared := 0, 0
+	for _, x := range c.Configs {
+		want, from := []string(nil), ""
+		for _, kind := range slices.Sorted(maps.Keys(x.Renderings)) {
+			m := rendered(kind, x.Renderings[kind])
+			if m == nil {
+				continue
+			}
+			f, err := GatherFS(context.Background(), Source{}, Options{}, Guest{Found: true}, guestfs.Compose(guestfs.FromFS(m, "test")))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, n := range f.Net.Configs {
+				for _, a := range n.Addresses {
+					a, _, _ = strings.Cut(a, "/")
+					if strings.Contains(a, ".") && !slices.Contains(got, a) {
+						got = append(got, a)
+					}
+				}
+			}
+			slices.Sort(got)
+			if len(f.Net.Problems) > 0 {
+				t.Errorf("%s %s: %v", x.Name, kind, f.Net.Problems)
+			}
+			if from == "" {
+				want, from = got, kind
+				continue
+			}
+			compared++
+			if slices.Equal(got, want) {
+				agree++
+			} else {
+				t.Logf("%s: %s has %v, %s has %v", x.Name, kind, got, from, want)
+			}
+		}
+	}
+	// What is left: one of the two files of networkd alone, and an InfiniBand card
+	// that netplan's rendering does not have.
+	if compared-agree > 3 {
+		t.Errorf("%d renderings differ", compared-agree)
+	}
+	t.Logf("%d of %d renderings agree with the first of their configuration", agree, compared)
+}
+
+// rendered is a guest with one rendering.
+func rendered(kind string, v any) fstest.MapFS {
+	m := fstest.MapFS{}
+	put := func(name, text string) { m[name] = &fstest.MapFile{Data: []byte(text), Mode: 0o600} }
+	files, _ := v.(map[string]any)
+	text, _ := v.(string)
+	switch {
+	case strings.HasPrefix(kind, "eni"):
+		put("etc/network/interfaces", text)
+	case kind == "netplan":
+		put("etc/netplan/50-cloud-init.yaml", text)
+	case kind == "sysconfig_rhel":
+		for n, b := range files {
+			put("etc/sysconfig/network-scripts/"+path.Base(n), b.(string))
+		}
+	case kind == "sysconfig_opensuse":
+		for n, b := range files {
+			put("etc/sysconfig/network/"+path.Base(n), b.(string))
+		}
+	case kind == "network_manager":
+		for n, b := range files {
+			put("etc/NetworkManager/system-connections/"+path.Base(n), b.(string))
+		}
+	case strings.HasPrefix(kind, "networkd") && text != "":
+		put("etc/systemd/network/10-a.network", text)
+	default:
+		return nil
+	}
+	return m
+}

@@ -1,0 +1,111 @@
+// Package facts gathers what preflight's checks judge: of the disk, and of the
+// operating system on it. Facts are gathered once, for all targets; checks are
+// pure functions of them.
+//
+// A fact that could not be had is absent, with the reason ([Facts.Absent]): a
+// check that needs it is then unknown, or is skipped where the fact does not
+// apply (a data disk has no boot loader). Nothing here holds a password, a hash
+// or a key.
+package facts
+
+import "migimg/preflight/guestfs"
+
+// Key names a group of facts that a check may need.
+type Key string
+
+// The keys. Disk facts are always there.
+const (
+	KeyGuest     Key = "guest"      // there is an operating system, and its root can be read
+	KeyOS        Key = "os"         // os-release
+	KeyBoot      Key = "boot"       // boot loader configuration and default entry
+	KeyDrivers   Key = "drivers"    // kernel, initramfs and their modules
+	KeyFstab     Key = "fstab"      // /etc/fstab
+	KeyNet       Key = "net"        // network configuration
+	KeyAccounts  Key = "accounts"   // passwd and shadow
+	KeyCloudInit Key = "cloud-init" // cloud-init's files and units
+	KeyAgents    Key = "agents"     // guest tools and agents of hypervisors and clouds
+)
+
+// Absence is why a group of facts is missing.
+type Absence struct {
+	// NotApplicable: the facts do not exist for this disk, as opposed to: they
+	// could not be read.
+	NotApplicable bool
+	Reason        string
+}
+
+// Facts is everything the checks may look at.
+type Facts struct {
+	Disk      Disk
+	Guest     Guest
+	OS        OS
+	Firmware  Firmware
+	Boot      Boot
+	Drivers   Drivers
+	Fstab     Fstab
+	Net       Net
+	Accounts  Accounts
+	CloudInit CloudInit
+	Agents    []Agent
+	// OtherMounts are mounts of the running system whose device is not on this
+	// disk; empty unless the guest is this machine's own system.
+	OtherMounts []OtherMount
+
+	absent map[Key]Absence
+}
+
+// SetAbsent records that a group of facts is missing.
+func (f *Facts) SetAbsent(k Key, a Absence) {
+	if f.absent == nil {
+		f.absent = map[Key]Absence{}
+	}
+	f.absent[k] = a
+}
+
+// Absent says whether, and why, a group of facts is missing.
+func (f *Facts) Absent(k Key) (Absence, bool) {
+	a, ok := f.absent[k]
+	return a, ok
+}
+
+// Guest is how the operating system's files were read.
+type Guest struct {
+	// Found says that the disk holds an operating system.
+	Found bool
+	// Live: the files are those of a mounted tree.
+	Live bool
+	// Backend is guestfs's word for the root's reader.
+	Backend string
+	// Root is the name of the volume that holds "/", and RootPath where it is
+	// mounted on this machine, when Live.
+	Root, RootPath string
+	// RootType and RootUUID are the root filesystem's.
+	RootType, RootUUID string
+	// Others are further volumes that hold a system; the checks are about Root.
+	Others []string
+	// Problems are what could not be read, in words.
+	Problems []string
+	// Mounted is what was put into the tree besides the root, by guest path.
+	Mounted []Placed
+}
+
+// Placed is a filesystem in the guest's tree.
+type Placed struct {
+	At, Volume, Backend string
+	// Unreadable is why its files are unknown; empty where they are not.
+	Unreadable string
+}
+
+// Options steer Gather.
+type Options struct {
+	// Modules are the kernel modules whose state is wanted, by name.
+	Modules []string
+}
+
+// gatherer carries what the gatherers share.
+type gatherer struct {
+	f   *Facts
+	fs  guestfs.FS
+	src *Source
+	o   Options
+}

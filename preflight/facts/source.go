@@ -1,0 +1,71 @@
+package facts
+
+import (
+	"io"
+
+	"migimg/blockmap"
+	"migimg/blockmap/ptable"
+)
+
+// Source is the disk that is being exported, as the program that opened it
+// knows it. The caller may not change it while preflight runs.
+type Source struct {
+	// Device is its path; Image says that it is a file holding a disk.
+	Device string
+	Image  bool
+	// Size is in bytes. SectorSize is the logical sector's, in bytes; 0 where it
+	// is not known (an image file).
+	Size, SectorSize int64
+	// Table is the partition table; nil is a disk whose table nobody read.
+	Table *ptable.Table
+	// Volumes is the tree that the scan found; nil is a disk that nobody scanned.
+	Volumes *blockmap.VolumeInfo
+	// View is the device as the image shows it. All offline reading goes through
+	// it.
+	View io.ReaderAt
+	// RawPath is a file or block device with the same bytes, of which the kernel
+	// can mount parts over a loop device; empty where there is none.
+	RawPath string
+	// Mounts is what of this disk is mounted now.
+	Mounts []Mount
+	// Carried is how many bytes the image carries.
+	Carried int64
+	// Outputs are the image files that would be made.
+	Outputs []Output
+	// Consistency is the rung of the ladder that the export stands on: offline,
+	// frozen, pinned or live.
+	Consistency string
+	// Proc and Sys are the machine's /proc and /sys, and Root its "/"; empty
+	// means those.
+	Proc, Sys, Root string
+}
+
+func (s *Source) proc() string { return or(s.Proc, "/proc") }
+func (s *Source) sys() string  { return or(s.Sys, "/sys") }
+
+func or(a, b string) string {
+	if a == "" {
+		return b
+	}
+	return a
+}
+
+// Mount is a mount of a volume of the disk.
+type Mount struct {
+	// Device is the mount's source, Partition the volume's name in the tree of
+	// volumes ("" is the whole disk).
+	Device, Partition string
+	// Point is where, in the namespace of process 1; FSType the kernel's name.
+	Point, FSType string
+	ReadWrite     bool
+}
+
+// Output is an image file that the disk would be exported as.
+type Output struct {
+	// Format is "qcow2", "vhd", "vmdk", "raw"; Path the name in the mount.
+	Format, Path string
+	// Size is the file's, VirtualSize the disk's in it, in bytes.
+	Size, VirtualSize int64
+	// Err is why the format is absent; empty where it is there.
+	Err string
+}

@@ -1,0 +1,80 @@
+// Package preflight says whether a disk's image will be taken by a cloud or
+// hypervisor, and whether it will boot there. It gathers facts of the disk and
+// of the operating system on it (package facts), judges them for each target
+// (packages checks and targets), and makes one [Report].
+//
+// It writes nothing, runs no program of the guest, and reads only metadata and
+// about a hundred small files besides the initramfs of the kernel that boots.
+// The report holds no password, hash or key.
+package preflight
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"migimg/preflight/checks"
+	"migimg/preflight/facts"
+	"migimg/preflight/targets"
+)
+
+// The caller describes the disk in these types; see package facts.
+type (
+	Source     = facts.Source
+	Mount      = facts.Mount
+	OutputInfo = facts.Output
+)
+
+// Options steer Run.
+type Options struct {
+	// Targets are the ids to judge for, in the order of the report; none means
+	// all that are known.
+	Targets []string
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+	// Version is the program's.
+	Version string
+	// Generation counts the reports that a mount has made.
+	Generation int
+}
+
+// Run gathers the facts of a disk and judges them. What cannot be read makes
+// checks unknown; the error is that of the context, or of an unknown target,
+// which names the known ones.
+func Run(ctx context.Context, s Source, o Options) (*Report, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	ts, err := chosen(o.Targets)
+	if err != nil {
+		return nil, fmt.Errorf("preflight: %w", err)
+	}
+	began := o.Now()
+	f, err := facts.Gather(ctx, s, facts.Options{Modules: modules(ts)})
+	if err != nil {
+		return nil, fmt.Errorf("preflight: %s: %w", s.Device, err)
+	}
+	r := report(f, ts)
+	r.Tool = Tool{Name: "migimg", Version: o.Version, Catalog: checks.Catalog}
+	r.GeneratedAt = began.UTC().Truncate(time.Second)
+	r.DurationMS = o.Now().Sub(began).Milliseconds()
+	r.Generation = o.Generation
+	return r, nil
+}
+
+func chosen(ids []string) ([]*targets.Target, error) {
+	if len(ids) == 0 {
+		return targets.All()
+	}
+	return targets.Load(ids...)
+}
+
+// modules are the kernel modules that the targets and the checks ask about.
+func modules(ts []*targets.Target) []string {
+	names := checks.RootModules()
+	names = append(names, "ext2", "ext3")
+	for _, t := range ts {
+		names = append(names, t.Modules()...)
+	}
+	return names
+}

@@ -1,0 +1,230 @@
+// Package render shows a preflight report to people: as a table of what needs
+// attention, and one check in full.
+package render
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"migimg/preflight"
+	"migimg/preflight/checks"
+)
+
+// Options are how a report is shown. The zero value is plain text, 100 columns,
+// without the checks that passed.
+type Options struct {
+	// Color uses ANSI colours; the caller knows whether it writes to a terminal
+	// and whether NO_COLOR is set.
+	Color bool
+	// Verbose lists passed and skipped checks too.
+	Verbose bool
+	// Width is the terminal's, in columns; 0 means 100. Less than 60 counts as 60.
+	Width int
+}
+
+// Table writes the report: a head line, one row a check with each target's
+// severity, the counts, and the verdicts.
+func Table(w io.Writer, r *preflight.Report, o Options) error {
+	if o.Width == 0 {
+		o.Width = 100
+	}
+	o.Width = max(60, o.Width)
+	b := bufio.NewWriter(w)
+	p := &page{b, r, o}
+	p.head()
+	p.rows()
+	p.counts()
+	p.verdicts()
+	return b.Flush()
+}
+
+type page struct {
+	*bufio.Writer
+	r *preflight.Report
+	o Options
+}
+
+func (p *page) line(format string, a ...any) {
+	fmt.Fprintf(p, format, a...) // bufio keeps the first error for Flush
+	_ = p.WriteByte('\n')
+}
+
+// paint wraps text in a colour: 31 red, 33 yellow, 32 green, 2 faint.
+func (p *page) paint(code, s string) string {
+	if !p.o.Color || code == "" {
+		return s
+	}
+	return "\x1b[" + code + "m" + s + "\x1b[0m"
+}
+
+func (p *page) head() {
+	s := p.r.Source
+	words := []string{"migimg preflight", clean(s.Device)}
+	switch {
+	case p.r.OS != nil:
+		words = append(words, or(clean(p.r.OS.Pretty), "an operating system"), strings.ToUpper(clean(p.r.OS.Firmware)))
+	case statusOf(p.r, "meta.coverage") == checks.Pass:
+		words = append(words, "data disk")
+	default:
+		words = append(words, "operating system unknown")
+	}
+	if s.Live {
+		words = append(words, "live")
+	} else {
+		words = append(words, "offline")
+	}
+	var ids []string
+	for _, t := range p.r.Targets {
+		ids = append(ids, t.ID)
+	}
+	words = slices.DeleteFunc(words, func(s string) bool { return s == "" })
+	words = append(words, "-> "+strings.Join(ids, ", "))
+	line := ""
+	for _, w := range words {
+		if line != "" && columns(line)+2+columns(w) > p.o.Width {
+			p.line("%s", line)
+			line = " "
+		}
+		line += "  " + w
+		line = strings.TrimPrefix(line, "  ")
+	}
+	p.line("%s", line)
+	p.line("")
+}
+
+const (
+	statusWidth = 5
+	idWidth     = 25
+	cellWidth   = 9
+)
+
+// rows lists the checks, worst first; equal ones in the catalogue's order.
+func (p *page) rows() {
+	rows := p.sorted()
+	wide := p.o.Width - 1 - statusWidth - 1 - idWidth - 1 - len(p.r.Targets)*(cellWidth+1)
+	wide = max(20, wide)
+	if len(rows) > 0 {
+		h := strings.Repeat(" ", 1+statusWidth+1+idWidth+1+wide)
+		for _, t := range p.r.Targets {
+			h += " " + pad(t.ID, cellWidth)
+		}
+		p.line("%s", strings.TrimRight(h, " "))
+	}
+	for _, c := range rows {
+		p.row(c, wide)
+	}
+	if len(rows) > 0 {
+		p.line("")
+	}
+}
+
+// sorted are the checks that are shown.
+func (p *page) sorted() []preflight.CheckResult {
+	rows := slices.Clone(p.r.Checks)
+	if !p.o.Verbose {
+		rows = slices.DeleteFunc(rows, func(c preflight.CheckResult) bool { return c.Status == checks.Pass || c.Status == checks.Skip })
+	}
+	slices.SortStableFunc(rows, func(a, b preflight.CheckResult) int {
+		if d := group(b) - group(a); d != 0 {
+			return d
+		}
+		return b.Severity.Rank() - a.Severity.Rank()
+	})
+	return rows
+}
+
+func group(c preflight.CheckResult) int {
+	if c.Status == checks.Unknown {
+		return 2
+	}
+	return map[checks.Status]int{checks.Fail: 3, checks.Warn: 1}[c.Status]
+}
+
+var words = map[checks.Status]struct{ text, color string }{
+	checks.Fail: {"FAIL", "31"}, checks.Warn: {"WARN", "33"}, checks.Unknown: {"????", "35"}, checks.Pass: {"pass", "32"}, checks.Skip: {"skip", "2"},
+}
+
+func (p *page) row(c preflight.CheckResult, wide int) {
+	text := fold(clean(c.Summary), wide)
+	word := words[c.Status]
+	var s strings.Builder
+	s.WriteString(" " + p.paint(word.color, pad(word.text, statusWidth)) + " " + pad(c.ID, idWidth) + " " + pad(text[0], wide))
+	for _, t := range p.r.Targets {
+		s.WriteString(" " + p.cell(c, t.ID))
+	}
+	p.line("%s", strings.TrimRight(s.String(), " "))
+	for _, more := range text[1:] {
+		p.line("%s%s", strings.Repeat(" ", 1+statusWidth+1+idWidth+1), more)
+	}
+}
+
+// cell is what a check means for one target: its severity, where it matters.
+func (p *page) cell(c preflight.CheckResult, id string) string {
+	switch status := checks.Status(c.StatusBy[id]); status {
+	case checks.Pass:
+		return p.paint("32", pad("ok", cellWidth))
+	case checks.Skip:
+		return p.paint("2", pad("-", cellWidth))
+	case checks.Unknown:
+		return p.paint("35", pad("unknown", cellWidth))
+	default:
+		sev := c.SeverityBy[id]
+		if sev == string(checks.Blocker) && status == checks.Fail {
+			return p.paint("31", pad("BLOCK", cellWidth))
+		}
+		return p.paint("33", pad(sev, cellWidth))
+	}
+}
+
+func (p *page) counts() {
+	n := p.r.Summary.Counts
+	more := "   (-v lists them)"
+	if p.o.Verbose {
+		more = ""
+	}
+	p.line(" pass %d   warn %d   fail %d   unknown %d   skip %d%s", n[checks.Pass], n[checks.Warn], n[checks.Fail], n[checks.Unknown], n[checks.Skip], more)
+	if rows := p.sorted(); len(rows) > 0 && group(rows[0]) > 0 {
+		p.line(" What it means and what to do:  migimg preflight --explain %s %s", rows[0].ID, clean(p.r.Source.Device))
+	}
+}
+
+var verdicts = map[preflight.Verdict]struct{ text, color string }{
+	preflight.Ready: {"READY", "32"}, preflight.Warnings: {"READY, WITH WARNINGS", "33"},
+	preflight.Blocked: {"BLOCKED", "31"}, preflight.Unknown: {"UNDECIDED", "35"},
+}
+
+func (p *page) verdicts() {
+	for _, t := range p.r.Targets {
+		v := verdicts[t.Verdict]
+		s := " Verdict: " + t.ID + " " + p.paint(v.color, v.text)
+		var codes []string
+		for _, e := range t.Predicted {
+			if !slices.Contains(codes, e.Code) {
+				codes = append(codes, e.Code)
+			}
+		}
+		if len(codes) > 0 {
+			s += " (predicted error: " + strings.Join(codes, ", ") + ")"
+		}
+		p.line("%s", s)
+	}
+}
+
+func or(a, b string) string {
+	if a == "" {
+		return b
+	}
+	return a
+}
+
+func statusOf(r *preflight.Report, id string) checks.Status {
+	for _, c := range r.Checks {
+		if c.ID == id {
+			return c.Status
+		}
+	}
+	return checks.Unknown
+}
