@@ -1,0 +1,153 @@
+package qcow2
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+
+	reader "github.com/lima-vm/go-qcow2reader/image/qcow2"
+
+	"migimg/verify/decoder"
+)
+
+// Open checks the structure of an image, adds what is wrong to ps, and opens
+// its disk. The disk is nil where the guest's bytes cannot be found at all; a
+// problem then says why. The string sums the image up for people. The error is
+// that of a cancelled context.
+func Open(ctx context.Context, f decoder.File, ps *decoder.Problems) (decoder.Disk, string, error) {
+	h, ok := parseHeader(f, ps)
+	if !ok {
+		return nil, "", nil
+	}
+	cl := h.cluster()
+	c := &checker{f: f, h: h, ps: ps, clusters: (f.Size + cl - 1) / cl, first: true}
+	if !c.load() {
+		return nil, "", nil
+	}
+	if err := c.refcounts(ctx); err != nil {
+		return nil, "", err
+	}
+	c.lengths()
+	d, err := open(f, h, c.l1)
+	if err != nil {
+		ps.Err(-1, "qcow2: go-qcow2reader", err)
+		return nil, "", nil
+	}
+	c.tail(d)
+	return d, fmt.Sprintf("version %d, %d byte clusters, %d clusters of the disk in the file", h.version, cl, c.data), nil
+}
+
+// disk gives the bytes that go-qcow2reader decodes. It opens only what the
+// header check let pass: the library would open backing files by name and
+// allocate what the header asks for.
+type disk struct {
+	f   decoder.File
+	h   header
+	l1  []uint64
+	img *reader.Qcow2
+}
+
+func open(f decoder.File, h header, l1 []uint64) (d *disk, err error) {
+	defer recovered(&err)
+	img, err := reader.Open(f, nil)
+	if err != nil {
+		return nil, err
+	}
+	if err := img.Readable(); err != nil {
+		return nil, err
+	}
+	return &disk{f, h, l1, img}, nil
+}
+
+// recovered turns a panic of the library, met with a hostile image, into an
+// error.
+func recovered(err *error) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("qcow2: go-qcow2reader panicked: %v", p)
+	}
+}
+
+func (d *disk) Size() int64 { return d.h.size }
+
+func (d *disk) ReadAt(p []byte, off int64) (n int, err error) {
+	defer recovered(&err)
+	if off < 0 || off >= d.h.size {
+		return 0, io.EOF
+	}
+	short := false
+	if rest := d.h.size - off; int64(len(p)) > rest {
+		p, short = p[:rest], true
+	}
+	// The library ends a read with EOF wherever a compressed cluster's stream
+	// ends with its last byte. A damaged one gives no bytes at all.
+	for n < len(p) {
+		k, err := d.img.ReadAt(p[n:], off+int64(n))
+		if n += k; n < len(p) && (k == 0 || !errors.Is(err, io.EOF)) {
+			if err == nil || err == io.EOF {
+				err = fmt.Errorf("qcow2: guest bytes from %d: %w", off+int64(n), io.ErrUnexpectedEOF)
+			}
+			return n, err
+		}
+	}
+	if short {
+		err = io.EOF
+	}
+	return n, err
+}
+
+// Allocated steps over L1 entries that are 0 by itself, as a large disk has many
+// of them, and asks the library about one L2 table at a time.
+func (d *disk) Allocated(off int64) (int64, bool) {
+	bits := 2*d.h.clusterBits - 3 // of the guest bytes of one L2 table
+	i := off >> bits
+	for i < d.h.l1Needed() && d.l1[i] == 0 {
+		i++
+	}
+	if end := min(i<<bits, d.h.size); end > off {
+		return end - off, false
+	}
+	start := off &^ (d.h.cluster() - 1)
+	rest := min(start+d.h.cluster(), d.h.size) - off
+	n, data, err := d.extent(start, min((i+1)<<bits, d.h.size)-start)
+	if n -= off - start; err != nil || n <= 0 {
+		return rest, true // the read will say what is wrong
+	}
+	return n, data
+}
+
+func (d *disk) extent(start, most int64) (n int64, data bool, err error) {
+	defer recovered(&err)
+	e, err := d.img.Extent(start, most)
+	return e.Length, e.Allocated && !e.Zero, err
+}
+
+// Locate reads one L1 and one L2 entry of its own; -1 also for what cannot be
+// read.
+func (d *disk) Locate(off int64) int64 {
+	guest, per := off>>d.h.clusterBits, d.h.cluster()/8
+	l1, err := d.entry(d.h.l1Off + guest/per*8)
+	if err != nil || l1&offsetMask == 0 {
+		return -1
+	}
+	l2, err := d.entry(int64(l1&offsetMask) + guest%per*8)
+	switch {
+	case err != nil:
+		return -1
+	case l2&compressed != 0:
+		at, _ := d.h.span(l2)
+		return at
+	case l2&offsetMask == 0 || l2&zeroFlag != 0:
+		return -1
+	}
+	return int64(l2&offsetMask) + off%d.h.cluster()
+}
+
+func (d *disk) entry(at int64) (uint64, error) {
+	var b [8]byte
+	if _, err := d.f.ReadAt(b[:], at); err != nil {
+		return 0, err
+	}
+	return binary.BigEndian.Uint64(b[:]), nil
+}

@@ -1,0 +1,137 @@
+package verify
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"migimg/verify/decoder"
+)
+
+// Status of an aspect or of a whole image.
+type Status string
+
+const (
+	Pass    Status = "pass"
+	Fail    Status = "fail"
+	Unknown Status = "unknown" // not found out; never counted as pass
+	Skip    Status = "skip"    // does not apply, or was not asked for
+)
+
+// Names of aspects. Those of external programs are the program's.
+const (
+	Structure      = "structure"
+	Content        = "content"
+	PartitionTable = "partition table"
+)
+
+// Problem is one thing found in an image. Its severity is "fail", "unknown" or
+// "warn".
+type Problem = decoder.Problem
+
+// Aspect is one thing that was looked at.
+type Aspect struct {
+	Name   string `json:"name"`
+	Status Status `json:"status"`
+	// Summary is one line for people.
+	Summary  string    `json:"summary"`
+	Problems []Problem `json:"problems,omitempty"`
+}
+
+// Report is what Check found out about an image.
+type Report struct {
+	Image  string `json:"image"`
+	Format string `json:"format"`
+	// FileSize and VirtualSize are in bytes; VirtualSize is -1 where the image
+	// cannot be decoded.
+	FileSize    int64 `json:"file_size"`
+	VirtualSize int64 `json:"virtual_size"`
+	// Compared is how many bytes of the disk were held against the source,
+	// Zeros how many were read from the image and had to be zeros, and Holes how
+	// many neither the image holds nor the source carries. Without a source,
+	// Decoded is how many bytes the image holds.
+	Compared int64    `json:"bytes_compared"`
+	Zeros    int64    `json:"bytes_zero"`
+	Holes    int64    `json:"bytes_holes"`
+	Decoded  int64    `json:"bytes_decoded,omitempty"`
+	Verdict  Status   `json:"verdict"`
+	Aspects  []Aspect `json:"aspects"`
+}
+
+// OK says that nothing is wrong and nothing was left undecided. What was
+// skipped (the content, without a source) is not counted.
+func (r *Report) OK() bool { return r.Verdict == Pass }
+
+// Undecided says that nothing is known to be wrong, but that something could
+// not be found out.
+func (r *Report) Undecided() bool { return r.Verdict == Unknown }
+
+// aspect closes a list of problems.
+func aspect(name, summary string, ps *decoder.Problems) Aspect {
+	a := Aspect{Name: name, Status: Pass, Summary: summary, Problems: ps.List()}
+	switch {
+	case ps.Count(decoder.Fail) > 0:
+		a.Status = Fail
+	case ps.Count(decoder.Unknown) > 0:
+		a.Status = Unknown
+	}
+	return a
+}
+
+func verdict(as []Aspect) Status {
+	v := Pass
+	for _, a := range as {
+		switch {
+		case a.Status == Fail:
+			return Fail
+		case a.Status == Unknown:
+			v = Unknown
+		}
+	}
+	return v
+}
+
+// WriteTable writes reports for people: a line for each image, one for each
+// aspect, and below it what was found.
+func WriteTable(w io.Writer, reports ...*Report) error {
+	var b strings.Builder
+	for i, r := range reports {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		r.write(&b)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func (r *Report) write(b *strings.Builder) {
+	fmt.Fprintf(b, "%s: %s  (%s, file of %d bytes", r.Image, strings.ToUpper(string(r.Verdict)), r.Format, r.FileSize)
+	if r.VirtualSize >= 0 {
+		fmt.Fprintf(b, ", disk of %d bytes", r.VirtualSize)
+	}
+	b.WriteString(")\n")
+	for _, a := range r.Aspects {
+		fmt.Fprintf(b, "  %-16s %-8s %s\n", a.Name, a.Status, a.Summary)
+		for _, p := range a.Problems {
+			fmt.Fprintf(b, "    %-8s %s\n", p.Severity, line(p))
+		}
+	}
+}
+
+func line(p Problem) string {
+	var at []string
+	if p.Offset >= 0 {
+		at = append(at, fmt.Sprintf("disk byte %d", p.Offset))
+	}
+	if p.FileOffset >= 0 {
+		at = append(at, fmt.Sprintf("file byte %d", p.FileOffset))
+	}
+	if p.Where != "" {
+		at = append(at, p.Where)
+	}
+	if len(at) == 0 {
+		return p.What
+	}
+	return p.What + " [" + strings.Join(at, ", ") + "]"
+}

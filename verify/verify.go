@@ -1,0 +1,212 @@
+// Package verify reads disk images back and says whether each holds what it
+// must: its structure by the format's specification, its content against the
+// source, and its partition table.
+//
+// It shares no code with what plans and writes images and imports none of it:
+// decoders that were written with the encoders would only confirm their
+// mistakes. The caller hands it readers and ranges.
+//
+// # What a verdict means
+//
+// Every aspect ends as pass, fail, unknown or skip. Fail is a defect of the
+// image. Unknown is what could not be found out, such as a range that could not
+// be read; it is never counted as equal. Skip is what does not apply, or was
+// not asked for. Warnings are listed but change no verdict: dialects that
+// common readers take and some importers refuse.
+//
+// # Cost
+//
+// Ranges that no cluster of the image holds and the source does not carry are
+// known to be equal without reading either. Everything else is read once from
+// the image, and what is carried once from the source, in chunks of 1 MiB by
+// two workers. Memory is bounded by the image's tables, which are checked
+// against the file's size first.
+package verify
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"path/filepath"
+
+	"migimg/verify/decoder"
+	"migimg/verify/qcow2"
+	"migimg/verify/vhd"
+	"migimg/verify/vmdk"
+)
+
+// Names of formats. qemu-img calls vhd "vpc".
+const (
+	Raw   = "raw"
+	QCOW2 = "qcow2"
+	VHD   = "vhd"
+	VMDK  = "vmdk"
+)
+
+// Image is one image file.
+type Image struct {
+	// Name is what people call it; its last element is compared with the name in
+	// a VMDK's descriptor.
+	Name string
+	// Format is one of the constants, or empty: then the content tells, and what
+	// has no magic is raw.
+	Format string
+	// R is safe for concurrent use. Where it is an *os.File, holes of raw images
+	// are asked of the kernel.
+	R io.ReaderAt
+	// Size of the file in bytes.
+	Size int64
+	// Path is for external programs; they are not run without it.
+	Path string
+}
+
+// Range is a half-open range of bytes.
+type Range struct{ Off, Len int64 }
+
+// End is the first byte after the range.
+func (r Range) End() int64 { return r.Off + r.Len }
+
+// Source is what the image was made from.
+type Source struct {
+	// R is read inside the carried ranges only, and where less than 64 KiB lies
+	// between two of them; an error there is not held against anything. It is
+	// safe for concurrent use.
+	R io.ReaderAt
+	// Size in bytes.
+	Size int64
+	// Carried yields the ranges that the image must hold, ascending and apart;
+	// everything else must be zeros. It may be called several times.
+	Carried iter.Seq[Range]
+	// Where names what lies at an offset of the device ("partition 2 (ext4 /)").
+	// nil: the partition table's number is named.
+	Where func(off int64) string
+}
+
+// Options of a check. The zero value is ready.
+type Options struct {
+	// Source to compare with; nil: the content is decoded, but not compared.
+	Source *Source
+	// Tools runs qemu-img as well, where it is installed.
+	Tools bool
+	// Parallel is how many workers compare, 2 by default.
+	Parallel int
+	// MaxDiffs is after how many differences comparing stops, 10 by default.
+	MaxDiffs int
+	// Progress is told how much of the virtual disk is done, in bytes; never
+	// concurrently, and often.
+	Progress func(done, total int64)
+}
+
+// Check verifies one image. The error is that of a cancelled context or of an
+// impossible request; whatever is wrong with the image is in the report.
+func Check(ctx context.Context, im Image, o Options) (*Report, error) {
+	if o.Parallel <= 0 {
+		o.Parallel = 2
+	}
+	if o.MaxDiffs <= 0 {
+		o.MaxDiffs = 10
+	}
+	if im.R == nil || im.Size < 0 {
+		return nil, fmt.Errorf("verify: %s: no reader or a negative size", im.Name)
+	}
+	f := decoder.File{R: im.R, Size: im.Size}
+	format, err := Detect(im)
+	if err != nil {
+		return nil, err
+	}
+	r := &Report{Image: im.Name, Format: format, FileSize: im.Size, VirtualSize: -1}
+	d, structure, err := open(ctx, im, f, format, o.Source)
+	if err != nil {
+		return nil, err
+	}
+	if d != nil {
+		r.VirtualSize = d.Size()
+	}
+	table, tableAspect := partitions(d, o.Source)
+	where := o.where(table)
+	content, err := r.compare(ctx, d, o, where)
+	if err != nil {
+		return nil, err
+	}
+	r.Aspects = append(r.Aspects, structure, content, tableAspect)
+	if o.Tools {
+		a, err := external(ctx, im, format)
+		if err != nil {
+			return nil, err
+		}
+		r.Aspects = append(r.Aspects, a)
+	}
+	r.Verdict = verdict(r.Aspects)
+	return r, nil
+}
+
+// Detect gives the image's format: Image.Format, or what its magic says.
+// Formats that verify does not decode are raw to it. A magic that cannot be
+// read is an error.
+func Detect(im Image) (string, error) {
+	switch im.Format {
+	case Raw, QCOW2, VHD, VMDK:
+		return im.Format, nil
+	case "":
+	default:
+		return "", fmt.Errorf("verify: %s: format %q is not one of raw, qcow2, vhd, vmdk", im.Name, im.Format)
+	}
+	f := decoder.File{R: im.R, Size: im.Size}
+	head := make([]byte, 8)
+	if n, err := f.ReadAt(head, 0); err != nil {
+		if !errors.Is(err, decoder.ErrShort) {
+			return "", fmt.Errorf("verify: %s: %w", im.Name, err)
+		}
+		head = head[:n]
+	}
+	switch {
+	case bytes.HasPrefix(head, []byte(qcow2.Magic)):
+		return QCOW2, nil
+	case bytes.HasPrefix(head, []byte(vmdk.Magic)):
+		return VMDK, nil
+	case bytes.HasPrefix(head, []byte(vhd.Magic)), vhd.IsFixed(f):
+		return VHD, nil
+	}
+	return Raw, nil
+}
+
+// open checks the structure and opens the disk; nil where it cannot be read.
+func open(ctx context.Context, im Image, f decoder.File, format string, src *Source) (decoder.Disk, Aspect, error) {
+	var d decoder.Disk
+	var summary string
+	var err error
+	ps := &decoder.Problems{}
+	switch format {
+	case QCOW2:
+		d, summary, err = qcow2.Open(ctx, f, ps)
+	case VHD:
+		d, summary, err = vhd.Open(ctx, f, ps)
+	case VMDK:
+		d, summary, err = vmdk.Open(ctx, f, filepath.Base(im.Name), ps)
+	default:
+		summary = fmt.Sprintf("raw, %d bytes", f.Size)
+		rawSize(f, src, ps)
+		d = decoder.Raw(f)
+	}
+	if d == nil && err == nil {
+		summary = "cannot be read as " + format
+	}
+	return d, aspect(Structure, summary, ps), err
+}
+
+// rawSize checks all that a raw image has of a structure.
+func rawSize(f decoder.File, src *Source, ps *decoder.Problems) {
+	if f.Size%512 != 0 {
+		ps.Warnf(f.Size, "raw: %d bytes are no number of sectors", f.Size)
+	}
+	switch {
+	case src == nil:
+	case f.Size < src.Size:
+		ps.Failf(f.Size, "raw: the file has %d bytes, the source %d: %d are missing", f.Size, src.Size, src.Size-f.Size)
+	case f.Size > src.Size:
+		ps.Warnf(src.Size, "raw: the file has %d bytes, the source %d", f.Size, src.Size)
+	}
+}
