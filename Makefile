@@ -1,0 +1,53 @@
+# migimg: `make help` lists what there is to do. Everything that is made goes to
+# build/. Needs Go 1.26; the rest is installed by testdata/install.sh (Debian, Ubuntu).
+
+export PATH := $(PATH):/usr/local/go/bin:/usr/local/sbin:/usr/sbin:/sbin
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+VERSION ?= $(shell git -c safe.directory=$(CURDIR) describe --tags --always --dirty 2>/dev/null || echo devel)
+FUZZTIME ?= 30s
+PKG ?= ./...
+
+.PHONY: help build demo test test-unit test-integration golden fuzz bench lint clean
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## the program: build/migimg (static)
+	@mkdir -p build
+	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)' -o build/migimg ./cmd/migimg
+
+demo: build ## a small disk with an OS on it: mount, copy as four formats, check, verify (DEMO_BOOT=1 boots the copy)
+	testdata/install.sh demo
+	testdata/demo.sh
+
+test: ## everything below, as root; a skipped test is a failure
+	testdata/install.sh test demo
+	testdata/gotest.sh unit $(PKG)
+	testdata/gotest.sh integration $(PKG)
+
+test-unit: ## seconds, no root, no programs
+	testdata/gotest.sh unit $(PKG)
+
+test-integration: ## real disks and second readers, as root (PKG=./blockmap/... for a part)
+	testdata/install.sh test demo
+	testdata/gotest.sh integration $(PKG)
+
+golden: ## write the golden texts of plans and maps anew; look at git diff afterwards
+	MIGIMG_UPDATE_GOLDEN=1 go test -count=1 ./encoders/...
+
+fuzz: ## every fuzz target, FUZZTIME each (30s)
+	testdata/fuzz.sh $(FUZZTIME) $(PKG)
+
+bench: build ## against cp, qemu-img and xmount: ROUNDS=5 DEST=/dev/shm (testdata/bench.sh says more)
+	testdata/install.sh bench
+	testdata/bench.sh
+
+lint: ## gofmt, go vet, staticcheck, golangci-lint, shellcheck, file sizes, import directions
+	testdata/install.sh lint
+	testdata/lint.sh
+
+clean: ## forget build/ (the built disks, too)
+	rm -rf build

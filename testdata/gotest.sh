@@ -1,0 +1,53 @@
+#!/bin/bash
+# Runs Go tests and fails where one was skipped, too.
+#
+#   testdata/gotest.sh unit|integration [PACKAGE]...      (default ./...)
+#
+# unit: everything without a build tag. integration: everything, with the tag
+# `integration`, one package after the other, as root (it starts itself again
+# through sudo). MIGIMG_CI=1 makes internal/need fail a test that lacks something.
+# Shown are failures and a line per package; build/test-KIND.log has all of it.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+export PATH="$PATH:/usr/local/go/bin:/usr/local/sbin:/usr/sbin:/sbin"
+
+kind=${1:?usage: gotest.sh unit|integration [PACKAGE]...}
+shift
+[ $# -gt 0 ] || set -- ./...
+flags=(-count=1 -v)
+case $kind in
+unit) ;;
+integration)
+    # Two packages at once would count each other's mounts and loop devices.
+    flags+=(-tags=integration -p=1 -timeout=20m)
+    if [ "$(id -u)" != 0 ]; then
+        go mod download # as the user: root only reads the module cache
+        exec sudo env "PATH=$PATH" "GOMODCACHE=$(go env GOMODCACHE)" "GOPROXY=$(go env GOPROXY)" \
+            ${MIGIMG_CORPORA:+"MIGIMG_CORPORA=$MIGIMG_CORPORA"} ${TMPDIR:+"TMPDIR=$TMPDIR"} \
+            "$0" "$kind" "$@"
+    fi
+    ;;
+*) echo "gotest.sh: $kind is not unit or integration" >&2; exit 1 ;;
+esac
+
+mkdir -p build
+log=build/test-$kind.log
+export MIGIMG_CI=1
+rc=0
+# The passing tests' lines are many and say nothing: they stay in the log.
+go test "${flags[@]}" "$@" 2>&1 | tee "$log" |
+    { grep --line-buffered -vE '^ *(=== (RUN|PAUSE|CONT|NAME)|--- PASS:)|^PASS$|^\?|no test files' || true; } || rc=$?
+
+skipped=$(grep -E '^ *--- SKIP: ' "$log" || true)
+passed=$(grep -cE '^ *--- PASS: ' "$log" || true)
+if [ -n "$skipped" ]; then
+    echo "gotest.sh: skipped, which counts as failed here:" >&2
+    echo "$skipped" >&2
+    rc=1
+fi
+if [ "$rc" != 0 ]; then
+    echo "gotest.sh: $kind tests failed; $log has all of the output; failed:" >&2
+    grep -E '^ *--- FAIL: |^FAIL\s' "$log" >&2 || true
+    exit 1
+fi
+echo "gotest.sh: $kind: $passed tests passed, none skipped, $SECONDS s"

@@ -1,0 +1,130 @@
+#!/bin/bash
+# Installs what `make demo`, `make test` and `make bench` need on Debian 12/13
+# and Ubuntu 22.04/24.04: only what is missing, quietly, as often as you like.
+#
+#   testdata/install.sh [demo|test|bench|lint]...      (default: demo test)
+#
+# A row is: the groups that need it, the program, the packages that bring it (the
+# releases name some differently: all of them that exist are installed). A
+# program that no package of this release brings is named at the end; the tests
+# that need it fail then, and exit code 1 says so.
+set -euo pipefail
+
+rows() {
+    cat <<'ROWS'
+demo,test,bench  losetup          mount
+demo,test,bench  sfdisk           fdisk
+demo,test,bench  partx            util-linux util-linux-extra
+demo,test,bench  flock            util-linux
+demo,test,bench  mkfs.ext4        e2fsprogs
+demo,test,bench  mkswap           util-linux
+demo,test,bench  fusermount3      fuse3
+demo,test,bench  qemu-img         qemu-utils
+demo,test,bench  qemu-io          qemu-utils
+demo,test        mmdebstrap       mmdebstrap
+demo,test        gpgv             gpgv
+demo,test        qemu-system-x86_64  qemu-system-x86 seabios
+demo,test,bench  git              git
+demo,test,bench  make             make
+test             dumpe2fs         e2fsprogs
+test             e2image          e2fsprogs
+test             sgdisk           gdisk
+test             parted           parted
+test             partclone.extfs  partclone
+test             vhdiinfo         libvhdi-utils
+test             vmdkinfo         libvmdk-utils
+test             qcowinfo         libqcow-utils
+test             7z               p7zip-full 7zip
+test             rsync            rsync
+test             rclone           rclone
+test             nbdkit           nbdkit
+test             nbdfuse          libnbd-bin nbdfuse
+test             file             file
+test             jq               jq
+test             cpio             cpio
+test             xz               xz-utils
+test             lz4              lz4
+test             zstd             zstd
+test             bzip2            bzip2
+test             lzop             lzop
+test             getfattr         attr
+test             fallocate        util-linux
+bench            time             time
+bench            xmount           xmount
+lint             git              git
+lint             make             make
+lint             shellcheck       shellcheck
+ROWS
+}
+
+groups=" ${*:-demo test} "
+wanted() { # wanted demo,test: is one of them asked for?
+    local g
+    for g in ${1//,/ }; do
+        [[ $groups == *" $g "* ]] && return 0
+    done
+    return 1
+}
+
+# The sbin folders are not in every user's path.
+export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
+
+missing() { # prints "program packages..." of each missing program
+    local on program packages
+    while read -r on program packages; do
+        wanted "$on" || continue
+        # `time` is a word of the shell, too: only a file counts.
+        type -P "$program" >/dev/null || echo "$program $packages"
+    done < <(rows)
+}
+
+todo=$(missing)
+[ -n "$todo" ] || exit 0
+
+sudo=
+if [ "$(id -u)" != 0 ]; then
+    command -v sudo >/dev/null || { echo "install.sh: needs root (or sudo) to install: $todo" >&2; exit 1; }
+    sudo=sudo
+fi
+apt() {
+    $sudo env DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 \
+        apt-get -qq -o DPkg::Lock::Timeout=600 -o Dpkg::Use-Pty=0 "$@"
+}
+known() { # is there such a package with something to install?
+    [ -n "$(apt-cache policy "$1" 2>/dev/null | awk '/Candidate:/ && $2 != "(none)" {print $2}')" ]
+}
+
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+quiet() { # the output counts only where it failed
+    "$@" </dev/null >"$log" 2>&1 || { cat "$log" >&2; echo "install.sh: failed: $*" >&2; return 1; }
+}
+
+# A container's image comes without package lists; old lists name files that are gone.
+refresh() { quiet apt update; }
+if ! { known fdisk && known e2fsprogs && known qemu-utils; }; then
+    refresh
+fi
+
+pick() {
+    local program packages p
+    while read -r program packages; do
+        for p in $packages; do
+            ! known "$p" || echo "$p"
+        done
+    done <<<"$todo" | sort -u
+}
+mapfile -t packages < <(pick)
+if [ "${#packages[@]}" -gt 0 ]; then
+    echo "install.sh: apt-get install ${packages[*]}" >&2
+    quiet apt install -y --no-install-recommends "${packages[@]}" || {
+        refresh
+        quiet apt install -y --no-install-recommends "${packages[@]}"
+    }
+fi
+
+todo=$(missing)
+if [ -n "$todo" ]; then
+    echo "install.sh: no package of this release brings: $(awk '{print $1}' <<<"$todo" | tr '\n' ' '); what needs them fails" >&2
+    exit 1
+fi
