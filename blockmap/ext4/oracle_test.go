@@ -2,6 +2,7 @@ package ext4_test
 
 import (
 	"os/exec"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,7 +17,13 @@ type dumpe2fs struct {
 	free []blockmap.Range  // bytes
 }
 
-// runDumpe2fs reads the free blocks of all groups. With bigalloc, dumpe2fs
+var (
+	inodeTable   = regexp.MustCompile(`^  Inode table at (\d+)-(\d+)`)
+	unusedInodes = regexp.MustCompile(`, (\d+) unused inodes`)
+)
+
+// runDumpe2fs reads the free blocks of all groups, and the ends of inode tables
+// that it calls unused. With bigalloc, dumpe2fs
 // prints the first block of the last cluster as a range's end.
 func runDumpe2fs(t testing.TB, img string) dumpe2fs {
 	t.Helper()
@@ -28,7 +35,18 @@ func runDumpe2fs(t testing.TB, img string) dumpe2fs {
 	}
 	d := dumpe2fs{head: map[string]string{}}
 	unit, ratio := int64(0), int64(1)
+	var table blockmap.Range // of the group, in blocks
 	for line := range strings.Lines(string(out)) {
+		if m := inodeTable.FindStringSubmatch(line); m != nil {
+			table.Off = number(t, m[1])
+			table.Len = number(t, m[2]) + 1 - table.Off
+		}
+		if m := unusedInodes.FindStringSubmatch(line); m != nil && ratio == 1 {
+			// Without checksums of the descriptors dumpe2fs prints no such count.
+			per := unit / number(t, d.head["Inode size"])
+			used := (number(t, d.head["Inodes per group"]) - number(t, m[1]) + per - 1) / per
+			d.free = append(d.free, blockmap.Range{Off: (table.Off + used) * unit, Len: (table.Len - used) * unit})
+		}
 		key, value, ok := strings.Cut(strings.TrimRight(line, "\n"), ":")
 		if !ok {
 			continue
@@ -57,6 +75,7 @@ func runDumpe2fs(t testing.TB, img string) dumpe2fs {
 	}
 	end := number(t, d.head["Block count"]) * unit
 	slices.SortFunc(d.free, func(a, b blockmap.Range) int { return int(a.Off - b.Off) })
+	d.free = slices.DeleteFunc(d.free, func(r blockmap.Range) bool { return r.Len == 0 })
 	out2 := d.free[:0]
 	for _, r := range d.free {
 		r.Len = min(r.Len, end-r.Off) // the last cluster may be short

@@ -43,7 +43,8 @@ func (Scanner) Probe(v blockmap.Volume) error {
 }
 
 // Scan frees the blocks that the filesystem's bitmaps say are free, but never
-// one of its fixed metadata. What lies behind the filesystem's end is carried.
+// one of its fixed metadata, and then the ends of inode tables that were never
+// used. What lies behind the filesystem's end is carried.
 func (sc Scanner) Scan(ctx context.Context, v blockmap.Volume, s blockmap.Sink) (blockmap.Report, error) {
 	sb, err := readSuper(v)
 	if err != nil {
@@ -69,9 +70,15 @@ func (sc Scanner) Scan(ctx context.Context, v blockmap.Volume, s blockmap.Sink) 
 	if err != nil {
 		return r, err
 	}
-	e := &emitter{sink: s, blockSize: sb.blockSize, ratio: sb.ratio, static: t.static(j.static())}
+	static, apart := t.static(j.static())
+	e := &emitter{sink: s, blockSize: sb.blockSize, ratio: sb.ratio, static: static}
 	if err := f.freeClusters(ctx, t, e); err != nil {
 		return r, err
+	}
+	for _, u := range f.unusedTables(t, apart) {
+		if err := s.Free(u.from*sb.blockSize, (u.to-u.from)*sb.blockSize); err != nil {
+			return r, err
+		}
 	}
 	if n := e.clash - e.expected; n > 0 {
 		r.Warnings = append(r.Warnings, fmt.Sprintf("%d blocks of metadata are marked free; they are carried: run e2fsck -f", n))

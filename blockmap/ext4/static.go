@@ -47,8 +47,9 @@ func (s *superblock) hasSuper(g int64) bool {
 // block, superblocks, descriptor tables with their reserved blocks, bitmaps,
 // inode tables, the MMP block. They are carried whatever a bitmap says, and
 // they are what is used in a group whose bitmap was never written. All groups'
-// metadata is in the list, for with flex_bg it lies in other groups.
-func (t *table) static(extra runs) runs {
+// metadata is in the list, for with flex_bg it lies in other groups. apart says
+// that no inode table shares a block with anything else in the list.
+func (t *table) static(extra runs) (list runs, apart bool) {
 	s := t.sb
 	all := runs{{0, s.superBlock() + 1}}
 	meta := s.incompat&incompatMetaBG != 0
@@ -83,11 +84,21 @@ func (t *table) static(extra runs) runs {
 		inodes.add(d.inodeBitmap(), 1)
 		tables.add(d.inodeTable(), s.tableBlocks())
 	}
-	all = slices.Concat(all, bitmaps, inodes, tables, extra)
+	all = slices.Concat(all, bitmaps, inodes, extra)
 	if s.mmpBlock > 0 && s.mmpBlock < s.blocks {
 		all = append(all, run{s.mmpBlock, s.mmpBlock + 1})
 	}
-	return joined(all, s)
+	all = joined(all, s)
+	list = joined(slices.Concat(all, tables), s)
+	return list, list.blocks() == all.blocks()+tables.blocks()
+}
+
+// blocks is how many blocks the runs have.
+func (r runs) blocks() (n int64) {
+	for _, x := range r {
+		n += x.to - x.from
+	}
+	return n
 }
 
 // joined sorts the runs, widens them to whole clusters and joins what touches.

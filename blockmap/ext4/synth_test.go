@@ -102,7 +102,7 @@ func newSynth(o synthOptions) *synth {
 		extra.add(s.journalStart(), int64(len(o.journal))/sb.blockSize)
 		s.putInode()
 	}
-	static := t.static(extra)
+	static, _ := t.static(extra)
 	k := 0
 	for g := range sb.groups {
 		from, to := sb.groupStart(g), sb.groupStart(g)+sb.groupBlocks(g)
