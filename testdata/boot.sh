@@ -31,7 +31,7 @@ work=$(mktemp -d)
 console=${BOOT_CONSOLE:-$work/console}
 : >"$console"
 qemu=
-# shellcheck disable=SC2317 # the trap calls it
+# shellcheck disable=SC2317,SC2329 # the trap calls it
 finish() {
     [ -z "$qemu" ] || { kill "$qemu" 2>/dev/null && wait "$qemu" 2>/dev/null; } || true
     rm -rf "$work"

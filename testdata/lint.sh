@@ -2,7 +2,7 @@
 # The checks of `make lint`. Stops at the end, not at the first: all that is wrong
 # is shown. staticcheck and golangci-lint are taken from the PATH, or installed
 # into build/bin in the versions below.
-# shellcheck disable=SC2317 # check calls the functions by their names
+# shellcheck disable=SC2317,SC2329 # check calls the functions by their names
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export PATH="$PATH:/usr/local/go/bin:$PWD/build/bin"

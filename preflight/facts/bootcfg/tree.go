@@ -127,9 +127,9 @@ func (t *tree) fold(dir string, elems ...string) (string, bool) {
 			dir = exact
 			continue
 		}
-		i := -1
 		names := t.list(dir)
-		if i = slices.IndexFunc(names, func(n string) bool { return strings.EqualFold(n, e) }); i < 0 {
+		i := slices.IndexFunc(names, func(n string) bool { return strings.EqualFold(n, e) })
+		if i < 0 {
 			return "", false
 		}
 		dir = path.Join(dir, names[i])
