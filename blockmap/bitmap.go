@@ -136,9 +136,14 @@ func nthOne(w uint64, n int) int {
 }
 
 // next is the first position from i on whose bit is v, or n.
-func (b *bitmap) next(i int64, v bool) int64 {
-	if i >= b.n {
-		return b.n
+func (b *bitmap) next(i int64, v bool) int64 { return b.nextBefore(i, b.n, v) }
+
+// nextBefore is the first position in [i, end) whose bit is v, or end, which is
+// at most n. It looks no further: on a full disk the search from one read's
+// clusters to the next free one may take longer than the read.
+func (b *bitmap) nextBefore(i, end int64, v bool) int64 {
+	if i >= end {
+		return end
 	}
 	flip := uint64(0)
 	if !v {
@@ -147,10 +152,10 @@ func (b *bitmap) next(i int64, v bool) int64 {
 	w := i / 64
 	x := (b.words[w] ^ flip) >> (i % 64) << (i % 64)
 	for x == 0 {
-		if w++; w == int64(len(b.words)) {
-			return b.n
+		if w++; w*64 >= end {
+			return end
 		}
 		x = b.words[w] ^ flip
 	}
-	return min(b.n, w*64+int64(bits.TrailingZeros64(x)))
+	return min(end, w*64+int64(bits.TrailingZeros64(x)))
 }

@@ -64,6 +64,10 @@ func TestBitmapAgainstNaive(t *testing.T) {
 						if got := b.next(i, v); got != want {
 							t.Fatalf("next(%d, %v) = %d, want %d", i, v, got, want)
 						}
+						end := min(n, i+r.Int64N(200))
+						if got := b.nextBefore(i, end, v); got != min(end, want) {
+							t.Fatalf("nextBefore(%d, %d, %v) = %d, want %d", i, end, v, got, min(end, want))
+						}
 					}
 					if got := b.next(n, v); got != n {
 						t.Fatalf("next(n, %v) = %d", v, got)

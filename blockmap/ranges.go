@@ -36,10 +36,11 @@ func (m *Map) Ranges(off, n int64) iter.Seq[Range] {
 			run = Range{a, b - a}
 			return ok
 		}
-		for c := m.bits.next(off/m.cluster, true); c*m.cluster < end; c = m.bits.next(c, true) {
-			stop := m.bits.next(c, false)
-			for c < stop && c*m.cluster < end {
-				whole := m.wholeUntil(c, min(stop, (end+m.cluster-1)/m.cluster))
+		last := (end + m.cluster - 1) / m.cluster
+		for c := m.bits.nextBefore(off/m.cluster, last, true); c < last; c = m.bits.nextBefore(c, last, true) {
+			stop := m.bits.nextBefore(c, last, false)
+			for c < stop {
+				whole := m.wholeUntil(c, stop)
 				if whole > c {
 					if !add(c*m.cluster, whole*m.cluster) {
 						return

@@ -121,7 +121,7 @@ func (s *scan) probe(v Volume) (Scanner, Report) {
 			found = append(found, sc)
 			names = append(names, sc.Name())
 		case !errors.Is(err, ErrNotMine) && failed == nil:
-			failed = fmt.Errorf("%s: %w", sc.Name(), err)
+			failed = err
 		}
 	}
 	marks, err := findMarks(v)
@@ -133,15 +133,19 @@ func (s *scan) probe(v Volume) (Scanner, Report) {
 			names = append(names, m.name)
 		}
 	}
+	kind := ""
+	if len(names) > 0 {
+		kind = names[0]
+	}
 	switch {
 	case failed != nil:
-		return nil, Report{Whole: failed.Error()}
+		return nil, Report{Type: kind, Whole: failed.Error()}
 	case len(names) == 0:
 		return nil, Report{Whole: "unknown contents"}
 	case len(names) > 1:
-		return nil, Report{Type: names[0], Whole: fmt.Sprintf("signatures of more than one format: %v", names)}
+		return nil, Report{Type: kind, Whole: fmt.Sprintf("signatures of more than one format: %v", names)}
 	case len(found) == 0:
-		return nil, Report{Type: names[0], Whole: "no scanner for " + names[0]}
+		return nil, Report{Type: kind, Whole: "no scanner for " + names[0]}
 	}
 	return found[0], Report{}
 }

@@ -131,8 +131,11 @@ func ext(head []byte) bool {
 	}
 	sb := head[1024:]
 	le := binary.LittleEndian
-	return le.Uint16(sb[56:]) == 0xef53 && le.Uint32(sb[4:]) != 0 && le.Uint32(sb[24:]) <= 6 &&
-		le.Uint32(sb[32:]) != 0 && le.Uint32(sb[40:]) != 0 && le.Uint32(sb[76:]) <= 1
+	if le.Uint16(sb[56:]) != 0xef53 || le.Uint32(sb[4:])|le.Uint32(sb[0x150:]) == 0 || le.Uint32(sb[24:]) > 6 || le.Uint32(sb[76:]) > 1 {
+		return false
+	}
+	const journalDev = 0x8 // an external journal has no groups
+	return le.Uint32(sb[32:]) != 0 && le.Uint32(sb[40:]) != 0 || le.Uint32(sb[0x60:])&journalDev != 0
 }
 
 // zfs looks for uberblocks in the first label, whose first 16 KiB zpool leaves

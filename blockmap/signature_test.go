@@ -36,6 +36,8 @@ func TestSignatures(t *testing.T) {
 		{"md 1.0", map[int64]string{(size/512 - 16) &^ 7 * 512: "\xfc\x4e\x2b\xa9"}, []string{"linux_raid_member"}},
 		{"md 1.2 over ext4", map[int64]string{4096: "\xfc\x4e\x2b\xa9\x01\x00\x00\x00", 1024: extSuperblock}, []string{"linux_raid_member", "ext4"}},
 		{"ext magic in boot code", map[int64]string{1024 + 56: "\x53\xef"}, nil},
+		{"ext4 of 2^32 blocks", map[int64]string{1024: extSuperblock, 1028: "\x00", 1024 + 0x150: "\x01"}, []string{"ext4"}},
+		{"a journal device", map[int64]string{1024: extSuperblock, 1024 + 32: "\x00", 1024 + 40: "\x00", 1024 + 0x60: "\x08"}, []string{"ext4"}},
 		{"swap of 64 KiB pages", map[int64]string{65526: "SWAPSPACE2"}, []string{"swap"}},
 		{"hibernated", map[int64]string{4086: "S1SUSPEND"}, []string{"swsuspend"}},
 		{"TuxOnIce", map[int64]string{0: "\xed\xc3\x02\xe9\x98\x56\xe5\x0c", 4086: "SWAPSPACE2"}, []string{"swsuspend", "swap"}},

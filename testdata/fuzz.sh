@@ -22,7 +22,7 @@ targets=$(awk '/^Fuzz/ {name[++n] = $1} /^ok/ {for (i = 1; i <= n; i++) print $2
 failed=()
 while read -r package target; do
     echo "== $package $target ($duration)"
-    (ulimit -v 4194304 && exec go test -run '^$' -fuzz "^$target\$" -fuzztime "$duration" "$package") </dev/null ||
+    (ulimit -v 4194304 && exec go test -run '^$' -fuzz "^$target\$" -fuzztime "$duration" -fuzzminimizetime 1x "$package") </dev/null ||
         failed+=("$package $target")
 done <<<"$targets"
 if [ ${#failed[@]} -gt 0 ]; then

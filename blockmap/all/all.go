@@ -9,11 +9,13 @@ import (
 )
 
 // Scanners are all scanners. The order does not matter: a volume that two of
-// them claim is carried whole.
-func Scanners() []blockmap.Scanner {
+// them claim is carried whole. still says that nothing can write to the device:
+// then a journal that was not replayed is what a crash left, not what a mounted
+// filesystem is writing, and can be read instead of giving up.
+func Scanners(still bool) []blockmap.Scanner {
 	return []blockmap.Scanner{
 		ptable.Scanner{},
-		ext4.Scanner{},
+		ext4.Scanner{Replay: still},
 		swap.Scanner{},
 	}
 }

@@ -91,7 +91,7 @@ func TestScanWhole(t *testing.T) {
 		{"md 1.0 over the whole disk", good().put(64*mib-8192, []byte("\xfc\x4e\x2b\xa9")), "[ptable linux_raid_member]"},
 		{"no partitions", newDisk(64 * mib).mbr(), "unknown contents"},
 		{"both GPT headers gone", newDisk(64*mib).record(0, entry{kind: kindProtective, start: 1, sectors: 100}), "neither of the GPT headers"},
-		{"unreadable", func() *disk { d := good(); d.bad = map[int64]bool{0: true}; return d }(), "ptable: partition table: reading 512 bytes at 0"},
+		{"unreadable", func() *disk { d := good(); d.bad = map[int64]bool{0: true}; return d }(), "partition table: reading 512 bytes at 0"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m, info := scan(t, c.disk)

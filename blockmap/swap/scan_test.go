@@ -77,6 +77,9 @@ func TestScan(t *testing.T) {
 			if !strings.Contains(info.Whole, c.whole) {
 				t.Errorf("in a scan of the device: %q", info.Whole)
 			}
+			if strings.Contains(c.whole, "hibernation") && info.Type != "swsuspend" {
+				t.Errorf("in a scan of the device: type %q", info.Type)
+			}
 			want := v.Size()
 			for _, f := range c.free {
 				want -= f.Len

@@ -46,7 +46,8 @@ func TestReaders(t *testing.T) {
 			t.Run(enc.Name()+"/"+c.Name, func(t *testing.T) {
 				outs, err := enc.Plan(c.Disk(t), c.Options)
 				if err != nil {
-					t.Skip(err) // TestLimits of the format says which ones
+					t.Log(err) // TestLimits of the format says which ones
+					return
 				}
 				dir := t.TempDir()
 				for _, o := range outs {

@@ -29,10 +29,13 @@ func (r *Reader) ReadAt(p []byte, off int64) (n int, err error) {
 	if off < 0 {
 		return 0, io.ErrUnexpectedEOF
 	}
-	end := off + int64(len(p))
-	if end > r.l.size {
-		end, err = r.l.size, io.EOF
+	if off > r.l.size {
+		return 0, io.EOF
 	}
+	if int64(len(p)) > r.l.size-off {
+		p, err = p[:r.l.size-off], io.EOF
+	}
+	end := off + int64(len(p))
 	for i := r.l.find(off); off+int64(n) < end; i++ {
 		s, at := &r.l.segs[i], off+int64(n)
 		stop := min(end, r.l.offs[i]+s.Len)

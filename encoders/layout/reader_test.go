@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"sync"
 	"testing"
@@ -34,7 +35,7 @@ func TestReader(t *testing.T) {
 func TestReaderOutside(t *testing.T) {
 	l, _ := sample()
 	r := layout.NewReader(l, disk{})
-	for _, off := range []int64{-1, -1 << 63, l.Size(), 1 << 62} {
+	for _, off := range []int64{-1, -1 << 63, l.Size(), 1 << 62, math.MaxInt64} {
 		if n, err := r.ReadAt(make([]byte, 8), off); n != 0 || err == nil {
 			t.Errorf("at %d: %d bytes and %v", off, n, err)
 		}

@@ -13,47 +13,32 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"migimg/internal/need"
 	"migimg/preflight/guestfs"
 )
 
-// corpus is the path of a file of the test corpora; the test is left where they
-// are not present.
+// corpus is the path of a file of the test corpora.
 func corpus(t *testing.T, name string) string {
 	t.Helper()
-	root := os.Getenv("MIGIMG_CORPORA")
-	if root == "" {
-		root = filepath.Join("..", "..", "..", "shared", "corpora")
-	}
-	p := filepath.Join(root, name)
-	if _, err := os.Stat(p); err != nil {
-		return ""
-	}
-	return p
+	dir, file, _ := strings.Cut(name, "/")
+	return filepath.Join(need.Corpora(t, dir), file)
 }
 
-func load(t *testing.T, name string, v any) bool {
+func load(t *testing.T, name string, v any) {
 	t.Helper()
-	p := corpus(t, name)
-	if p == "" {
-		return false
-	}
-	b, err := os.ReadFile(p)
+	b, err := os.ReadFile(corpus(t, name))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := json.Unmarshal(b, v); err != nil {
 		t.Fatal(err)
 	}
-	return true
 }
 
 // libmount's reading of util-linux's own fstabs, the broken one included.
 func TestCorpusFstab(t *testing.T) {
 	for file, expected := range map[string]string{"fstab": "tabfiles-parse-fstab", "fstab.broken": "tabfiles-parse-fstab-broken", "fstab.comment": "tabfiles-parse-fstab-full"} {
 		in, want := corpus(t, "util-linux/libmount/files/"+file), corpus(t, "util-linux/libmount/expected/"+expected)
-		if in == "" || want == "" {
-			return
-		}
 		b, err := os.ReadFile(in)
 		if err != nil {
 			t.Fatal(err)
@@ -99,9 +84,7 @@ func TestCorpusFstabGenerator(t *testing.T) {
 			}
 		}
 	}
-	if !load(t, "systemd-fstab-generator/cases.json", &c) {
-		return
-	}
+	load(t, "systemd-fstab-generator/cases.json", &c)
 	n := 0
 	for _, x := range c.Cases {
 		if x.Kind != "fstab" || x.InInitrd {
@@ -126,9 +109,7 @@ func TestCorpusOSRelease(t *testing.T) {
 			Fields map[string]string
 		}
 	}
-	if !load(t, "os-release-zoo/expected.json", &c) {
-		return
-	}
+	load(t, "os-release-zoo/expected.json", &c)
 	tolerated := 0
 	for _, x := range c.Cases {
 		b, err := os.ReadFile(corpus(t, "os-release-zoo/"+x.File))
@@ -156,9 +137,7 @@ func TestCorpusMountInfo(t *testing.T) {
 	var c struct {
 		Cases []struct{ File, Path, Device, FSType, Mountpoint string }
 	}
-	if !load(t, "cloud-init-mounts/cases.json", &c) {
-		return
-	}
+	load(t, "cloud-init-mounts/cases.json", &c)
 	n := 0
 	for _, x := range c.Cases {
 		if !strings.HasPrefix(x.File, "mountinfo") {
@@ -191,9 +170,7 @@ func TestCorpusNetwork(t *testing.T) {
 			Renderings map[string]any
 		} `json:"cases"`
 	}
-	if !load(t, "cloud-init-net/network_configs.json", &c) {
-		return
-	}
+	load(t, "cloud-init-net/network_configs.json", &c)
 	agree, compared := 0, 0
 	for _, x := range c.Configs {
 		want, from := []string(nil), ""

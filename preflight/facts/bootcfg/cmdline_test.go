@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"migimg/internal/need"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -98,7 +100,7 @@ func TestBooster(t *testing.T) {
 		`param17="te"st17"`:                "only the last quote is taken off",
 		`param22="test22 param23="test23"`: "only the last quote is taken off",
 	}
-	raw, err := os.ReadFile(filepath.Join(corpus(t, "booster"), "cmdline.json"))
+	raw, err := os.ReadFile(filepath.Join(need.Corpora(t, "booster"), "cmdline.json"))
 	if err != nil {
 		t.Fatal(err)
 	}

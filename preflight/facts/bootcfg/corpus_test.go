@@ -12,22 +12,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-)
 
-// corpus is a folder of public test data; without it the test is skipped even
-// where a skip is an error, as the data is not part of the project.
-func corpus(t testing.TB, name string) string {
-	t.Helper()
-	root := os.Getenv("MIGIMG_CORPORA")
-	if root == "" {
-		root = filepath.Join("..", "..", "..", "..", "shared", "corpora")
-	}
-	dir := filepath.Join(root, name)
-	if _, err := os.Stat(dir); err != nil {
-		t.Skipf("no test data: %v", err)
-	}
-	return dir
-}
+	"migimg/internal/need"
+)
 
 // mounts is a guest of several filesystems: prefix ("." for the root) -> tree.
 type mounts map[string]fs.FS
@@ -164,7 +151,7 @@ func guestOf(t *testing.T, dir, name string) (fs.FS, Env) {
 // TestURoot compares with the entries that u-root's authors recorded for
 // configurations of installed systems and of live media.
 func TestURoot(t *testing.T) {
-	root := corpus(t, "u-root")
+	root := need.Corpora(t, "u-root")
 	total := 0
 	for _, kind := range []string{"grub", "iso", "bls", "syslinux"} {
 		files, err := filepath.Glob(filepath.Join(root, kind, "*.json"))

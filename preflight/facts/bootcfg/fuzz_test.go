@@ -1,27 +1,11 @@
 package bootcfg
 
 import (
-	"os"
-	"path/filepath"
 	"testing"
 	"testing/fstest"
-)
 
-// seeds adds what of the public test data is there; it need not be.
-func seeds(f *testing.F, patterns ...string) {
-	root := os.Getenv("MIGIMG_CORPORA")
-	if root == "" {
-		root = filepath.Join("..", "..", "..", "..", "shared", "corpora")
-	}
-	for _, p := range patterns {
-		files, _ := filepath.Glob(filepath.Join(root, p))
-		for _, name := range files {
-			if b, err := os.ReadFile(name); err == nil && len(b) < 64<<10 {
-				f.Add(b)
-			}
-		}
-	}
-}
+	"migimg/internal/need"
+)
 
 // check is what holds for every configuration.
 func check(t *testing.T, g fstest.MapFS) {
@@ -46,7 +30,7 @@ func check(t *testing.T, g fstest.MapFS) {
 }
 
 func FuzzGrub(f *testing.F) {
-	seeds(f, "u-root/grub/*/boot/grub*/grub.cfg", "u-root/iso/*/boot/grub*/*.cfg", "grubby/grub2.*", "grubby/grub2-support_files/grubenv.*")
+	need.Seeds(f, 64<<10, "u-root/grub/*/boot/grub*/grub.cfg", "u-root/iso/*/boot/grub*/*.cfg", "grubby/grub2.*", "grubby/grub2-support_files/grubenv.*")
 	f.Add([]byte(menuHead))
 	f.Add([]byte("if [ -s $prefix/grubenv ]; then load_env; fi\nset default=\"${saved_entry}\"\nblscfg\nfor i in a b; do source $i; done\n"))
 	f.Add([]byte("function f { while [ $1 -lt 3 ]; do shift; done }\nf 1 2\nsubmenu x { configfile /boot/grub/grub.cfg }\n"))
@@ -61,7 +45,7 @@ func FuzzGrub(f *testing.F) {
 }
 
 func FuzzBLS(f *testing.F) {
-	seeds(f, "u-root/bls/*/loader/entries/*", "u-root/bls/*/loader/loader.conf", "u-root/bls/typeone/*")
+	need.Seeds(f, 64<<10, "u-root/bls/*/loader/entries/*", "u-root/bls/*/loader/loader.conf", "u-root/bls/typeone/*")
 	f.Add([]byte("title x\nlinux /a\ninitrd /b\noptions root=x\nsort-key a\nversion 1~2^3-4\nmachine-id b\n"))
 	f.Add([]byte("default a*\nlinux\t/a\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -84,7 +68,7 @@ func FuzzBLS(f *testing.F) {
 func sign(n int) int { return max(-1, min(1, n)) }
 
 func FuzzSyslinux(f *testing.F) {
-	seeds(f, "u-root/syslinux/*/isolinux/*.cfg", "grubby/extlinux.*")
+	need.Seeds(f, 64<<10, "u-root/syslinux/*/isolinux/*.cfg", "grubby/extlinux.*")
 	f.Add([]byte("DEFAULT a\nLABEL a\nMENU LABEL ^A\nKERNEL mboot.c32\nAPPEND xen.gz --- vmlinuz ro --- initrd\nINCLUDE isolinux.cfg\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		check(t, fstest.MapFS{"isolinux/isolinux.cfg": {Data: b}, "boot/extlinux/extlinux.conf": {Data: b}})

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+
+	"migimg/internal/need"
 )
 
 type grubbyCase struct {
@@ -62,7 +64,7 @@ func index(c Config) int {
 // TestGrubby compares with grubby: which entry is the default, and, after an
 // edit that it made, that the edit is what is read.
 func TestGrubby(t *testing.T) {
-	dir := corpus(t, "grubby")
+	dir := need.Corpora(t, "grubby")
 	raw, err := os.ReadFile(filepath.Join(dir, "cases.json"))
 	if err != nil {
 		t.Fatal(err)

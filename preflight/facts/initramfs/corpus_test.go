@@ -8,22 +8,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-)
 
-// corpus is a folder of public test data; without it the test is skipped even
-// where a skip is an error, as the data is not part of the project.
-func corpus(t testing.TB, name string) string {
-	t.Helper()
-	root := os.Getenv("MIGIMG_CORPORA")
-	if root == "" {
-		root = filepath.Join("..", "..", "..", "..", "shared", "corpora")
-	}
-	dir := filepath.Join(root, name)
-	if _, err := os.Stat(dir); err != nil {
-		t.Skipf("no test data: %v", err)
-	}
-	return dir
-}
+	"migimg/internal/need"
+)
 
 func read(t testing.TB, data []byte) *Archive {
 	t.Helper()
@@ -37,7 +24,7 @@ func read(t testing.TB, data []byte) *Archive {
 // TestThreeCPIO compares with the answers that the authors of 3cpio gave for
 // their archives: segments to the byte, members with mode, size and link.
 func TestThreeCPIO(t *testing.T) {
-	dir := corpus(t, "cpio-3cpio")
+	dir := need.Corpora(t, "cpio-3cpio")
 	raw, err := os.ReadFile(filepath.Join(dir, "cases.json"))
 	if err != nil {
 		t.Fatal(err)
@@ -137,7 +124,7 @@ func modeString(m uint32) string {
 // TestSeeds reads u-root's archives, which have no recorded answer: they must
 // be readable to the end.
 func TestSeeds(t *testing.T) {
-	dir := corpus(t, "u-root")
+	dir := need.Corpora(t, "u-root")
 	files, err := filepath.Glob(filepath.Join(dir, "cpio", "*.cpio"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no archives: %v", err)

@@ -2,24 +2,13 @@ package initramfs
 
 import (
 	"bytes"
-	"os"
-	"path/filepath"
 	"testing"
+
+	"migimg/internal/need"
 )
 
 func FuzzInitramfs(f *testing.F) {
-	root := os.Getenv("MIGIMG_CORPORA")
-	if root == "" {
-		root = filepath.Join("..", "..", "..", "..", "shared", "corpora")
-	}
-	for _, p := range []string{"cpio-3cpio/*.cpio", "u-root/cpio/*.cpio"} {
-		files, _ := filepath.Glob(filepath.Join(root, p))
-		for _, name := range files {
-			if b, err := os.ReadFile(name); err == nil && len(b) < 8<<10 {
-				f.Add(b)
-			}
-		}
-	}
+	need.Seeds(f, 8<<10, "cpio-3cpio/*.cpio", "u-root/cpio/*.cpio")
 	f.Add(gz(newc(reg("lib/modules/1/a.ko", "x"), member{"lib", modeLink, "lib"})))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		a, err := Read(t.Context(), bytes.NewReader(b), int64(len(b)), Limits{Decompressed: 8 << 20, Entries: 1000})
