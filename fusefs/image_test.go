@@ -35,7 +35,7 @@ func sample(t testing.TB) (*File, []byte) {
 }
 
 func newHandle(f *File) *handle {
-	r := &root{tree: &Tree{}, stats: &Stats{}, pool: newPool()}
+	r := &root{tree: &Tree{}, stats: &Stats{}, pool: &pool{}}
 	i := &image{root: r, file: f}
 	h, _, errno := i.Open(context.Background(), syscall.O_RDONLY)
 	if errno != 0 {
@@ -138,7 +138,7 @@ func TestErrorsHitOnlyTheirRange(t *testing.T) {
 // More readers than there are chunks for are served all the same.
 func TestManyReaders(t *testing.T) {
 	f, want := sample(t)
-	r := &root{tree: &Tree{}, stats: &Stats{}, pool: newPool()}
+	r := &root{tree: &Tree{}, stats: &Stats{}, pool: &pool{}}
 	var wg sync.WaitGroup
 	for range 64 {
 		wg.Go(func() {
@@ -186,7 +186,7 @@ func TestLseek(t *testing.T) {
 
 func TestOpenForWritingIsRefused(t *testing.T) {
 	f, _ := sample(t)
-	i := &image{root: &root{tree: &Tree{}, stats: &Stats{}, pool: newPool()}, file: f}
+	i := &image{root: &root{tree: &Tree{}, stats: &Stats{}, pool: &pool{}}, file: f}
 	if _, _, errno := i.Open(context.Background(), syscall.O_RDWR); errno != syscall.EROFS {
 		t.Errorf("got %v, want EROFS", errno)
 	}
@@ -196,12 +196,12 @@ func TestOpenForWritingIsRefused(t *testing.T) {
 func idle(t *testing.T, h *handle) {
 	t.Helper()
 	for range 200 {
-		if len(h.root.pool.tokens) == 0 {
+		if h.root.pool.lent() == 0 {
 			return
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
-	t.Errorf("%d buffers are still lent after the file was closed", len(h.root.pool.tokens))
+	t.Errorf("%d buffers are still lent after the file was closed", h.root.pool.lent())
 }
 
 type countingReader struct {
@@ -235,4 +235,11 @@ func (b *badByte) ReadAt(p []byte, off int64) (int, error) {
 	}
 	n, err := b.ReaderAt.ReadAt(p[:b.at-off], off)
 	return n, errors.Join(syscall.EIO, err)
+}
+
+// lent is how many buffers are out.
+func (p *pool) lent() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.made - len(p.free)
 }

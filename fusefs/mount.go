@@ -89,7 +89,7 @@ func Mount(point string, t Tree, stats *Stats, o Options) (*Server, error) {
 	} else {
 		opts.Options = append(opts.Options, "ro", "nosuid", "nodev", "noexec")
 	}
-	server, err := fs.Mount(point, &root{tree: &t, stats: stats, pool: newPool()}, opts)
+	server, err := fs.Mount(point, &root{tree: &t, stats: stats, pool: &pool{}}, opts)
 	if err != nil {
 		return nil, fmt.Errorf("cannot mount at %s: %w", point, err)
 	}

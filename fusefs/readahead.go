@@ -12,37 +12,7 @@ const (
 	chunkSize = 1 << 20
 	// depth is how many chunks are in flight ahead of the reader.
 	depth = 4
-	// maxChunks bounds the memory of all readers together. A reader that finds
-	// none left is served without reading ahead.
-	maxChunks = 40
 )
-
-// pool lends buffers of chunkSize bytes, maxChunks at a time.
-type pool struct {
-	tokens chan struct{}
-	free   sync.Pool
-}
-
-func newPool() *pool {
-	p := &pool{tokens: make(chan struct{}, maxChunks)}
-	p.free.New = func() any { b := make([]byte, chunkSize); return &b }
-	return p
-}
-
-// get returns a buffer, or nil when all are lent.
-func (p *pool) get() *[]byte {
-	select {
-	case p.tokens <- struct{}{}:
-		return p.free.Get().(*[]byte)
-	default:
-		return nil
-	}
-}
-
-func (p *pool) put(b *[]byte) {
-	p.free.Put(b)
-	<-p.tokens
-}
 
 // zeros is what holes are served from.
 var zeros [chunkSize]byte
@@ -50,7 +20,7 @@ var zeros [chunkSize]byte
 // chunk is a part of a file that is being read, or has been.
 type chunk struct {
 	index int64
-	buf   *[]byte // nil for a hole
+	buf   []byte // nil for a hole
 	data  []byte  // what the chunk holds, once done is closed
 	err   error
 	done  chan struct{}
@@ -149,7 +119,7 @@ func (s *stream) ensure(index int64) *chunk {
 	if c.buf = s.pool.get(); c.buf == nil {
 		return nil
 	}
-	c.data = (*c.buf)[:size]
+	c.data = c.buf[:size]
 	c.refs = 1 // the goroutine's
 	s.chunks = append(s.chunks, c)
 	go func() {
