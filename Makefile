@@ -10,7 +10,7 @@ VERSION ?= $(shell git -c safe.directory=$(CURDIR) describe --tags --always --di
 FUZZTIME ?= 30s
 PKG ?= ./...
 
-.PHONY: help build demo test test-unit test-integration golden fuzz bench lint clean
+.PHONY: help build man demo test test-unit test-integration golden fuzz bench lint clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,6 +18,11 @@ help: ## list the targets
 build: ## the program: build/migimg (static)
 	@mkdir -p build
 	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)' -o build/migimg ./cmd/migimg
+
+man: build ## the man page and completions: build/migimg.8, build/migimg.bash, build/migimg.fish
+	build/migimg generate man >build/migimg.8
+	build/migimg generate bash >build/migimg.bash
+	build/migimg generate fish >build/migimg.fish
 
 demo: build ## a small disk with an OS on it: mount, copy as four formats, check, verify (DEMO_BOOT=1 boots the copy)
 	testdata/install.sh demo

@@ -21,7 +21,7 @@ var zeros [chunkSize]byte
 type chunk struct {
 	index int64
 	buf   []byte // nil for a hole
-	data  []byte  // what the chunk holds, once done is closed
+	data  []byte // what the chunk holds, once done is closed
 	err   error
 	done  chan struct{}
 	refs  int // readers of it; under stream.mu

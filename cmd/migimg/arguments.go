@@ -12,7 +12,7 @@ import (
 // `migimg map /dev/sda --format json` means what it says; the flag package
 // stops at the first argument that is no flag. What follows "--" stays.
 func flagsFirst(app *cli.App, args []string) []string {
-	if len(args) < 3 {
+	if len(args) < 3 || args[len(args)-1] == "--generate-bash-completion" { // which has to stay last
 		return args
 	}
 	cmd := app.Command(args[1])

@@ -18,6 +18,7 @@ func TestFlagsFirst(t *testing.T) {
 		{"migimg mount /dev/sda /mnt -o target=kvm,ro", "migimg mount -o target=kvm,ro /dev/sda /mnt"},
 		{"migimg map -- --format", "migimg map -- --format"},
 		{"migimg unknown a --b", "migimg unknown a --b"},
+		{"migimg map a --generate-bash-completion", "migimg map a --generate-bash-completion"},
 		{"migimg", "migimg"},
 	} {
 		got := flagsFirst(newApp(), strings.Fields(c.in))

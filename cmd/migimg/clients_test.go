@@ -78,7 +78,7 @@ func TestClients(t *testing.T) {
 	t.Run("ls -ls", func(t *testing.T) {
 		for line := range strings.Lines(run(t, "ls", "-ls", "--block-size=1", point)) {
 			f := strings.Fields(line)
-			if len(f) < 9 || !strings.HasPrefix(f[9], "disk.") {
+			if len(f) < 10 || !strings.HasPrefix(f[9], "disk.") {
 				continue
 			}
 			blocks, _ := strconv.ParseInt(f[0], 10, 64)

@@ -39,7 +39,7 @@ func TestDevices(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dev := c.make(t)
-			mapped(t, dev, c.table, c.ext4)
+			mapsTo(t, dev, c.table, c.ext4)
 			point := mountMigimg(t, dev)
 			want := carried(t, dev)
 			expected := filepath.Join(tempDir(t), "expected")
@@ -58,16 +58,16 @@ func TestDevices(t *testing.T) {
 				}
 				run(t, "qemu-img", "compare", "-f", "raw", "-F", f.QemuFormat, expected, copied)
 			}
-			if code, out := exitStatus(t, "verify", point); code != exitGood {
+			if code, out := exitStatus(t, "verify", point); code != exitOK {
 				t.Errorf("verify: exit %d\n%s", code, out)
 			}
 		})
 	}
 }
 
-// mapped: map sees the kind of table, and takes free space away where there is an
+// mapsTo: map sees the kind of table, and takes free space away where there is an
 // ext4, and only there.
-func mapped(t *testing.T, dev, table string, ext4 bool) {
+func mapsTo(t *testing.T, dev, table string, ext4 bool) {
 	t.Helper()
 	var doc struct {
 		Table   struct{ Kind string } `json:"partition_table"`

@@ -13,8 +13,8 @@ func inspectCommand() *cli.Command {
 		Name:      "inspect",
 		Usage:     "list what an image file consists of",
 		ArgsUsage: "DEVICE|MOUNTPOINT FILE",
-		Description: `   migimg inspect /mnt/migimg disk.qcow2
-   migimg inspect /dev/sda disk.vmdk --format json`,
+		Description: `    migimg inspect /mnt/migimg disk.qcow2
+    migimg inspect /dev/sda disk.vmdk --format json`,
 		Flags: append(sourceFlags(), formatFlag("table", "json")),
 		Action: func(c *cli.Context) error {
 			args, err := arguments(c, "DEVICE|MOUNTPOINT", "FILE")

@@ -32,16 +32,17 @@ func newApp() *cli.App {
 disk.raw are synthesized on read from a block device. Copy them with cp, rsync,
 rclone or an object storage's own tool. The device is never written.
 
-   migimg mount /dev/sda /mnt/migimg
-   jq .summary /mnt/migimg/preflight.json
-   cp /mnt/migimg/disk.qcow2 /mnt/sdb/
-   migimg verify /mnt/sdb/disk.qcow2 --source /mnt/migimg
-   migimg umount /mnt/migimg`,
-		HideVersion: true,
-		Suggest:     true,
+    migimg mount /dev/sda /mnt/migimg
+    jq .summary /mnt/migimg/preflight.json
+    cp /mnt/migimg/disk.qcow2 /mnt/sdb/
+    migimg verify /mnt/sdb/disk.qcow2 --source /mnt/migimg
+    migimg umount /mnt/migimg`,
+		HideVersion:          true,
+		Suggest:              true,
+		EnableBashCompletion: true,
 		Commands: []*cli.Command{
 			mountCommand(), umountCommand(), mapCommand(), inspectCommand(),
-			preflightCommand(), verifyCommand(), statusCommand(), versionCommand(),
+			preflightCommand(), verifyCommand(), statusCommand(), versionCommand(), generateCommand(),
 		},
 		ExitErrHandler: func(*cli.Context, error) {}, // main decides
 		CommandNotFound: func(c *cli.Context, name string) {

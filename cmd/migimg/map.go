@@ -19,8 +19,8 @@ func mapCommand() *cli.Command {
 		Description: `--format ranges prints one carried run a line, offset TAB length in bytes, to the
 filesystem's block; everything else is read as zeros.
 
-   migimg map /dev/sda
-   migimg map /dev/sda --format ranges | awk '{n += $2} END {print n}'`,
+    migimg map /dev/sda
+    migimg map /dev/sda --format ranges | awk '{n += $2} END {print n}'`,
 		Flags: append(sourceFlags(), formatFlag("table", "json", "ranges")),
 		Action: func(c *cli.Context) error {
 			args, err := arguments(c, "DEVICE")

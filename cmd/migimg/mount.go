@@ -27,13 +27,13 @@ func mountCommand() *cli.Command {
 is opened read-only. MOUNTPOINT is an empty directory. The command returns when
 the mount is usable; migimg umount ends it.
 
-   migimg mount /dev/sda /mnt/migimg
-   migimg mount --target tencent /dev/sda /mnt/migimg
-   migimg mount --allow-other --uid 1000 --mode 0440 /dev/sdb /mnt/migimg`,
+    migimg mount /dev/sda /mnt/migimg
+    migimg mount --target tencent /dev/sda /mnt/migimg
+    migimg mount --allow-other --uid 1000 --mode 0440 /dev/sdb /mnt/migimg`,
 		Flags: append([]cli.Flag{
 			&cli.BoolFlag{Name: "foreground", Aliases: []string{"f"}, Usage: "stay in the foreground until unmounted"},
 			&cli.StringFlag{Name: "on-read-error", Value: "eio", Usage: "what a reader gets for an unreadable sector: eio (the error) or zero (zeros, counted in status)"},
-			&cli.StringFlag{Name: "target", Usage: "clouds that preflight.json judges for, separated by commas (default: all)", DefaultText: "all"},
+			&cli.StringFlag{Name: "target", Usage: "clouds that preflight.json judges for, separated by commas", DefaultText: "all"},
 			&cli.BoolFlag{Name: "allow-other", Usage: "let other users in; needs --uid, --gid or --mode to say whom"},
 			&cli.UintFlag{Name: "uid", Usage: "owner of the files", DefaultText: "the mounting user"},
 			&cli.UintFlag{Name: "gid", Usage: "group of the files", DefaultText: "the mounting user's"},

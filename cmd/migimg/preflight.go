@@ -27,12 +27,12 @@ func preflightCommand() *cli.Command {
 not be found out; 3: warnings, with --fail-on warn (or from a severity on: high,
 medium). --fail-on never is 0 whatever was found.
 
-   migimg preflight /dev/sda --target tencent
-   migimg preflight /mnt/migimg --explain driver.boot-disk
-   migimg preflight /dev/sda --format json | jq .summary`,
+    migimg preflight /dev/sda --target tencent
+    migimg preflight /mnt/migimg --explain driver.boot-disk
+    migimg preflight /dev/sda --format json | jq .summary`,
 		Flags: append(sourceFlags(),
 			formatFlag("table", "json"),
-			&cli.StringFlag{Name: "target", Usage: "clouds to judge for, separated by commas (default: all)", DefaultText: "all"},
+			&cli.StringFlag{Name: "target", Usage: "clouds to judge for, separated by commas", DefaultText: "all"},
 			&cli.StringFlag{Name: "explain", Usage: "one check in full, by its ID: evidence, consequence, what to do"},
 			&cli.StringFlag{Name: "fail-on", Value: "blocker", Usage: strings.Join(preflight.FailOn, ", ")},
 			&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "list what passed, too"},

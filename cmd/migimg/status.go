@@ -19,8 +19,8 @@ func statusCommand() *cli.Command {
 		Name:      "status",
 		Usage:     "say what a mount shows, what has been read and what could not be",
 		ArgsUsage: "MOUNTPOINT",
-		Description: `   migimg status /mnt/migimg
-   migimg status /mnt/migimg --format json | jq .reads`,
+		Description: `    migimg status /mnt/migimg
+    migimg status /mnt/migimg --format json | jq .reads`,
 		Flags: []cli.Flag{formatFlag("table", "json")},
 		Action: func(c *cli.Context) error {
 			args, err := arguments(c, "MOUNTPOINT")

@@ -22,7 +22,7 @@ func umountCommand() *cli.Command {
 		Description: `umount(8) does the same. It returns when the daemon has gone. A mount in which
 files are open is busy and stays.
 
-   migimg umount /mnt/migimg`,
+    migimg umount /mnt/migimg`,
 		Action: func(c *cli.Context) error {
 			args, err := arguments(c, "MOUNTPOINT")
 			if err != nil {

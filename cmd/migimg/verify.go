@@ -25,9 +25,9 @@ where it is installed, by qemu-img. Without --source the content of an IMAGE is
 decoded, but there is nothing to compare it with. Exit code 2: something is
 wrong; 4: something could not be found out.
 
-   migimg verify /mnt/migimg
-   migimg verify /mnt/sdb/disk.qcow2 --source /mnt/migimg
-   migimg verify disk.vhd --source /dev/sda --format json`,
+    migimg verify /mnt/migimg
+    migimg verify /mnt/sdb/disk.qcow2 --source /mnt/migimg
+    migimg verify disk.vhd --source /dev/sda --format json`,
 		Flags: append(sourceFlags(),
 			formatFlag("table", "json"),
 			&cli.StringFlag{Name: "source", Usage: "the DEVICE, or the MOUNTPOINT, that the image was copied from"},
