@@ -41,11 +41,8 @@ func TestDevices(t *testing.T) {
 			dev := c.make(t)
 			mapsTo(t, dev, c.table, c.ext4)
 			point := mountMigimg(t, dev)
-			want := carried(t, dev)
 			expected := filepath.Join(tempDir(t), "expected")
-			if err := os.WriteFile(expected, want, 0o600); err != nil {
-				t.Fatal(err)
-			}
+			want := carried(t, dev, expected)
 			for _, f := range statusOf(t, point).Files {
 				image := filepath.Join(point, f.Path)
 				copied := filepath.Join(tempDir(t), f.Path)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"migimg/blockmap"
 	"migimg/internal/need"
 	"migimg/verify/tool"
 )
@@ -31,29 +32,34 @@ func TestFormats(t *testing.T) {
 	for _, d := range disks {
 		t.Run(d.name, func(t *testing.T) {
 			path, files := d.make(t)
-			dev := loop(t, path, "-r")
-			point := mountMigimg(t, dev)
-			want := carried(t, dev)
-			expected := filepath.Join(tempDir(t), "expected.raw")
-			if err := os.WriteFile(expected, want, 0o600); err != nil {
-				t.Fatal(err)
-			}
-			for _, f := range statusOf(t, point).Files {
-				t.Run(f.Format, func(t *testing.T) {
-					image := filepath.Join(point, f.Path)
-					content := sizesAgree(t, dev, image, f)
-					sameBytes(t, image, content)
-					readersAgree(t, f, content, expected, want)
-					restores(t, d, f, content, files)
-				})
-			}
+			everyFormat(t, path, blockmap.Range{Off: d.start * 512, Len: fsSize}, files)
+		})
+	}
+}
+
+// everyFormat checks the four images of the disk in a file, whose filesystem at
+// fs has the given files.
+func everyFormat(t *testing.T, path string, fs blockmap.Range, files map[string]string) {
+	t.Helper()
+	dev := loop(t, path, "-r")
+	point := mountMigimg(t, dev)
+	expected := filepath.Join(tempDir(t), "expected.raw")
+	want := carried(t, dev, expected)
+	for _, f := range statusOf(t, point).Files {
+		t.Run(f.Format, func(t *testing.T) {
+			image := filepath.Join(point, f.Path)
+			copied := filepath.Join(tempDir(t), f.Path)
+			content := sizesAgree(t, dev, image, copied, f)
+			sameBytes(t, image, content)
+			readersAgree(t, f, copied, expected, want)
+			restores(t, fs, f, copied, files)
 		})
 	}
 }
 
 // sizesAgree: the size that a plan predicts, without a mount and without reading
 // data, is what stat says and what a copy has. It returns the copy's bytes.
-func sizesAgree(t *testing.T, dev, image string, f fileStatus) []byte {
+func sizesAgree(t *testing.T, dev, image, copied string, f fileStatus) []byte {
 	t.Helper()
 	var plan fileStatus
 	if err := json.Unmarshal([]byte(run(t, program, "inspect", dev, f.Path, "--format", "json")), &plan); err != nil {
@@ -63,12 +69,8 @@ func sizesAgree(t *testing.T, dev, image string, f fileStatus) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	copied := filepath.Join(tempDir(t), f.Path)
 	run(t, "cp", image, copied)
-	content, err := os.ReadFile(copied)
-	if err != nil {
-		t.Fatal(err)
-	}
+	content := contents(t, copied)
 	if plan.Size != st.Size() || st.Size() != int64(len(content)) || plan.PlanDigest != f.PlanDigest {
 		t.Fatalf("predicted %d bytes (plan %s), stat %d, copied %d (plan %s)", plan.Size, plan.PlanDigest, st.Size(), len(content), f.PlanDigest)
 	}
@@ -78,6 +80,11 @@ func sizesAgree(t *testing.T, dev, image string, f fileStatus) []byte {
 // sameBytes: 16 readers at once and 10 000 random reads see what a copy has.
 func sameBytes(t *testing.T, image string, content []byte) {
 	t.Helper()
+	// All of it each, or an eighth of a large one, from different places.
+	share := int64(len(content))
+	if share > 256<<20 {
+		share /= 8
+	}
 	var wg sync.WaitGroup
 	for w := range 16 {
 		wg.Go(func() {
@@ -87,18 +94,17 @@ func sameBytes(t *testing.T, image string, content []byte) {
 				return
 			}
 			defer f.Close()
+			start := (int64(len(content)) - share) / 15 * int64(w)
+			all := io.NewSectionReader(f, start, int64(len(content))-start)
 			p := make([]byte, 32<<10<<(w%6))
-			for off := int64(0); ; {
-				n, err := io.ReadFull(f, p)
+			for off := start; off < start+share; {
+				n, err := io.ReadFull(all, p)
 				if !bytes.Equal(p[:n], content[off:off+int64(n)]) {
 					t.Errorf("reader %d: wrong bytes in [%d, +%d)", w, off, n)
 					return
 				}
-				off += int64(n)
-				if err != nil {
-					if off != int64(len(content)) {
-						t.Errorf("reader %d: ended at %d of %d: %v", w, off, len(content), err)
-					}
+				if off += int64(n); err != nil && off != int64(len(content)) {
+					t.Errorf("reader %d: ended at %d of %d: %v", w, off, len(content), err)
 					return
 				}
 			}
@@ -123,18 +129,14 @@ func sameBytes(t *testing.T, image string, content []byte) {
 }
 
 // readersAgree: qemu-img and a reader of libyal see the carried bytes and zeros elsewhere.
-func readersAgree(t *testing.T, f fileStatus, content []byte, expected string, want []byte) {
+func readersAgree(t *testing.T, f fileStatus, copied, expected string, want []byte) {
 	t.Helper()
-	copied := filepath.Join(tempDir(t), f.Path)
-	if err := os.WriteFile(copied, content, 0o600); err != nil {
-		t.Fatal(err)
-	}
 	if f.Format == "qcow2" || f.Format == "vmdk" {
 		run(t, "qemu-img", "check", "-f", f.QemuFormat, copied)
 	}
 	run(t, "qemu-img", "compare", "-f", "raw", "-F", f.QemuFormat, expected, copied)
 	if f.Format == "raw" {
-		if !bytes.Equal(content, want) {
+		if !bytes.Equal(contents(t, copied), want) {
 			t.Error("disk.raw is not the carried bytes")
 		}
 		return
@@ -148,33 +150,57 @@ func readersAgree(t *testing.T, f fileStatus, content []byte, expected string, w
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := os.ReadFile(raw)
+	err = holds(raw, want)
 	if err := errors.Join(err, unmount()); err != nil {
-		t.Fatal(err)
+		t.Errorf("%s: libyal: %v", f.Path, err)
 	}
-	if len(got) < len(want) || !bytes.Equal(got[:len(want)], want) || len(bytes.Trim(got[len(want):], "\x00")) > 0 {
-		t.Errorf("%s: libyal sees other bytes", f.Path)
+}
+
+// holds: the file has the bytes, and nothing but zeros behind them.
+func holds(path string, want []byte) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	p := make([]byte, 1<<20)
+	for off := 0; ; {
+		n, err := io.ReadFull(f, p)
+		part := want[min(off, len(want)):min(off+n, len(want))]
+		if !bytes.Equal(p[:len(part)], part) || len(bytes.Trim(p[len(part):n], "\x00")) > 0 {
+			return fmt.Errorf("other bytes in [%d, +%d)", off, n)
+		}
+		if off += n; err == nil {
+			continue
+		}
+		if off < len(want) {
+			return fmt.Errorf("%d bytes of %d: %w", off, len(want), err)
+		}
+		return nil
 	}
 }
 
 // restores: the image, written over random bytes, is sound and has every file.
-func restores(t *testing.T, d disk, f fileStatus, content []byte, files map[string]string) {
+func restores(t *testing.T, fs blockmap.Range, f fileStatus, copied string, files map[string]string) {
 	t.Helper()
-	dir := tempDir(t)
-	copied, target := filepath.Join(dir, f.Path), filepath.Join(dir, "target")
-	if err := os.WriteFile(copied, content, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	target := filepath.Join(tempDir(t), "target")
 	garbage(t, target, f.VirtualSize)
 	// -n writes into the target as it is; holes that the format does not carry
 	// are written as zeros or left alone, and neither may matter.
 	run(t, "qemu-img", "convert", "-n", "-f", f.QemuFormat, "-O", "raw", copied, target)
-	part := loop(t, target, "-r", "-o", fmt.Sprint(d.start*512), "--sizelimit", fmt.Sprint(fsSize))
+	sound(t, target, fs, files)
+}
+
+// sound: e2fsck finds nothing wrong with the filesystem in a disk, and the files
+// are in it.
+func sound(t *testing.T, disk string, fs blockmap.Range, files map[string]string) {
+	t.Helper()
+	part := loop(t, disk, "-r", "-o", fmt.Sprint(fs.Off), "--sizelimit", fmt.Sprint(fs.Len))
 	run(t, "e2fsck", "-fn", part)
 	point, umount := mountFS(t, part, "ro")
 	defer umount()
 	if diff := cmp.Diff(files, hashes(t, point)); diff != "" {
-		t.Errorf("files differ after a restore: %s", diff)
+		t.Errorf("files differ: %s", diff)
 	}
 }
 
@@ -202,13 +228,7 @@ func TestPunch(t *testing.T) {
 			if err := os.WriteFile(target, punched, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			part := loop(t, target, "-r", "-o", fmt.Sprint(d.start*512), "--sizelimit", fmt.Sprint(fsSize))
-			run(t, "e2fsck", "-fn", part)
-			point, umount := mountFS(t, part, "ro")
-			defer umount()
-			if diff := cmp.Diff(files, hashes(t, point)); diff != "" {
-				t.Errorf("files differ: %s", diff)
-			}
+			sound(t, target, blockmap.Range{Off: d.start * 512, Len: fsSize}, files)
 		})
 	}
 }

@@ -18,6 +18,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"migimg/internal/need"
 )
 
@@ -195,23 +197,56 @@ func statusOf(t testing.TB, point string) *status {
 	return &s
 }
 
-// carried is the device as its images have it: its bytes where the map carries
-// them, zeros elsewhere. It goes by the printed map and the device alone.
-func carried(t testing.TB, dev string) []byte {
+// carried makes a file of the device as its images have it: its bytes where the
+// map carries them, zeros elsewhere. It goes by the printed map and the device
+// alone.
+func carried(t testing.TB, dev, file string) []byte {
 	t.Helper()
-	content, err := os.ReadFile(dev)
+	from, err := os.Open(dev)
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := make([]byte, len(content))
+	defer from.Close()
+	size, err := from.Seek(0, io.SeekEnd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	to, err := os.Create(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer to.Close()
 	for line := range strings.Lines(run(t, program, "map", dev, "--format", "ranges")) {
 		var off, n int64
-		if _, err := fmt.Sscanf(line, "%d\t%d", &off, &n); err != nil {
+		scan(t, line, &off, &n)
+		if _, err := io.Copy(io.NewOffsetWriter(to, off), io.NewSectionReader(from, off, n)); err != nil {
 			t.Fatal(err)
 		}
-		copy(out[off:off+n], content[off:])
 	}
-	return out
+	if err := to.Truncate(size); err != nil {
+		t.Fatal(err)
+	}
+	return contents(t, file)
+}
+
+// contents is a file's bytes, however many, until the test ends.
+func contents(t testing.TB, file string) []byte {
+	t.Helper()
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := unix.Mmap(int(f.Fd()), 0, int(st.Size()), unix.PROT_READ, unix.MAP_SHARED)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Munmap(m) })
+	return m
 }
 
 // hashes are the SHA-256 of every regular file below dir, and the target of
