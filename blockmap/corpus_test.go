@@ -97,7 +97,7 @@ func TestSignaturesOnCorpus(t *testing.T) {
 		t.Fatal(err)
 	}
 	// blkid's name where ours is coarser.
-	same := map[string]string{"ext2": "ext4", "ext3": "ext4", "VMFS_volume_member": "VMFS"}
+	same := map[string]string{"ext2": "ext4", "ext3": "ext4", "jbd": "ext4", "VMFS_volume_member": "VMFS"}
 	// Where blkid knows two names for one mark; none of these is ever read by a
 	// scanner.
 	or := map[string]string{"bcachefs": "bcache", "squashfs3": "squashfs", "udf": "iso9660"}
