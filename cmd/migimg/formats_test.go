@@ -31,15 +31,19 @@ func TestFormats(t *testing.T) {
 	need.Tool(t, "qemu-img", "qcowmount", "vhdimount", "vmdkmount", "e2fsck")
 	for _, d := range disks {
 		t.Run(d.name, func(t *testing.T) {
+			t.Parallel()
 			path, files := d.make(t)
-			everyFormat(t, path, blockmap.Range{Off: d.start * 512, Len: fsSize}, files)
+			fs := blockmap.Range{Off: d.start * 512, Len: fsSize}
+			everyFormat(t, path, func(t *testing.T, f fileStatus, copied string) {
+				restores(t, fs, f, copied, files)
+			})
 		})
 	}
 }
 
-// everyFormat checks the four images of the disk in a file, whose filesystem at
-// fs has the given files.
-func everyFormat(t *testing.T, path string, fs blockmap.Range, files map[string]string) {
+// everyFormat checks the four images of the disk in a file, and does with a copy
+// of each what more there is to do.
+func everyFormat(t *testing.T, path string, more func(t *testing.T, f fileStatus, copied string)) {
 	t.Helper()
 	dev := loop(t, path, "-r")
 	point := mountMigimg(t, dev)
@@ -52,7 +56,7 @@ func everyFormat(t *testing.T, path string, fs blockmap.Range, files map[string]
 			content := sizesAgree(t, dev, image, copied, f)
 			sameBytes(t, image, content)
 			readersAgree(t, f, copied, expected, want)
-			restores(t, fs, f, copied, files)
+			more(t, f, copied)
 		})
 	}
 }
