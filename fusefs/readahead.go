@@ -10,8 +10,13 @@ const (
 	// chunkSize is the unit of reading ahead, in bytes: large enough that a
 	// request to the device is worth its cost.
 	chunkSize = 1 << 20
-	// depth is how many chunks are in flight ahead of the reader.
+	// depth is how many chunks are in flight ahead of the reader, at most: as many
+	// as it has already read in one go.
 	depth = 4
+	// streaming is how much in one go makes a reader one that goes from front to
+	// back, in bytes. Who reads a table, a little data and a table again would else
+	// make the device read chunks in vain.
+	streaming = 256 << 10
 )
 
 // zeros is what holes are served from.
@@ -36,7 +41,7 @@ type stream struct {
 
 	mu     sync.Mutex
 	next   int64 // where the reader will read next, if it is one
-	run    int   // how many reads in a row were sequential
+	run    int64 // how much it has read in one go, in bytes
 	chunks []*chunk
 	closed bool
 }
@@ -45,27 +50,30 @@ type stream struct {
 // them itself, as also after an error, which is thus found exactly.
 func (s *stream) read(off, n int64) fuse.ReadResult {
 	s.mu.Lock()
+	before := s.run
 	switch d := off - s.next; {
 	case d == 0 && off > 0:
-		s.run++
+		s.run += n
 		s.next = off + n
-	case s.run > 0 && d >= -chunkSize && d <= chunkSize: // a little out of order
+	case s.run >= streaming && d >= -chunkSize && d <= chunkSize: // a little out of order
 		s.next = max(s.next, off+n)
 	default:
-		s.run = 0
+		before, s.run = 0, n
 		s.next = off + n
 	}
-	if s.run == 0 {
-		s.drop(func(*chunk) bool { return true })
-		s.mu.Unlock()
-		return nil
-	}
 	first, last := off/chunkSize, (off+n-1)/chunkSize
-	s.drop(func(c *chunk) bool { return c.index < first-1 || c.index > last+depth })
+	ahead := int64(-1) // nothing new is read; what is there serves jumps, too
+	if before >= streaming {
+		ahead = min(depth, before/chunkSize)
+		s.drop(func(c *chunk) bool { return c.index < first-1 || c.index > last+depth })
+	}
 	ok := true
 	var need []*chunk
-	for i := first; i <= last+depth && i*chunkSize < s.file.Size; i++ {
-		c := s.ensure(i)
+	for i := first; i <= last+max(0, ahead) && i*chunkSize < s.file.Size; i++ {
+		c := s.find(i)
+		if c == nil && ahead >= 0 {
+			c = s.start(i)
+		}
 		if i > last {
 			continue
 		}
@@ -96,14 +104,18 @@ func (s *stream) read(off, n int64) fuse.ReadResult {
 	return r
 }
 
-// ensure returns the chunk, starting to read it if need be; nil when there is
-// no buffer for it.
-func (s *stream) ensure(index int64) *chunk {
+// find returns the chunk if it is there or under way.
+func (s *stream) find(index int64) *chunk {
 	for _, c := range s.chunks {
 		if c.index == index {
 			return c
 		}
 	}
+	return nil
+}
+
+// start starts to read a chunk; nil when there is no buffer for it.
+func (s *stream) start(index int64) *chunk {
 	if s.closed {
 		return nil
 	}

@@ -142,6 +142,11 @@ func (r *Reader) packed(rec *Records, p []byte, off int64) (int, error) {
 	defer r.scratch.Put(buf)
 	recLen, end := rec.Len(), off+int64(len(p))
 	for k := off / recLen; k*recLen < end; {
+		if !rec.wants(k, off, end) {
+			rec.emit(p, off, k, nil)
+			k++
+			continue
+		}
 		n := min(int64(len(*buf))/rec.Unit, (end+recLen-1)/recLen-k)
 		if rec.Run != nil {
 			n = rec.Run(k, n)
@@ -164,6 +169,21 @@ func (r *Reader) packed(rec *Records, p []byte, off int64) (int, error) {
 		}
 	}
 	return len(p), nil
+}
+
+// wants says whether the file range [off, end) has bytes of record k that come
+// from the device: a reader that looks at the framing alone costs no data.
+func (rec *Records) wants(k, off, end int64) bool {
+	at := k * rec.Len()
+	for i := range rec.Parts {
+		part := &rec.Parts[i]
+		a, b := max(at, off), min(at+part.Len, end)
+		at += part.Len
+		if a < b && (part.Kind == Data || part.Kind == Packed) {
+			return true
+		}
+	}
+	return false
 }
 
 // single reads one record after reading a run of them failed. Only what needs

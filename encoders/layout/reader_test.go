@@ -187,6 +187,30 @@ func TestReaderErrors(t *testing.T) {
 	}
 }
 
+// TestFramingAlone: the framing of packed records is read without the device.
+func TestFramingAlone(t *testing.T) {
+	var b layout.Builder
+	b.Append(layout.Segment{Name: "grains", Rec: &layout.Records{Count: 3, Unit: 512,
+		Device: func(k int64) int64 { return k * 512 },
+		Parts: []layout.Part{
+			{Name: "marker", Kind: layout.Meta, Len: 4, Fill: func(p []byte, k, off int64) {
+				for i := range p {
+					p[i] = byte(10*k + off + int64(i))
+				}
+			}},
+			{Name: "data", Kind: layout.Data, Len: 512},
+			{Name: "sum", Kind: layout.Packed, Len: 4, Pack: func(dst, _ []byte) { clear(dst) }},
+		}}})
+	r := layout.NewReader(b.Layout(), badDisk{0, 1 << 20})
+	got := make([]byte, 4)
+	if n, err := r.ReadAt(got, 520); n != 4 || err != nil || !bytes.Equal(got, []byte{10, 11, 12, 13}) {
+		t.Errorf("%d bytes, %v: %d", n, err, got)
+	}
+	if _, err := r.ReadAt(got, 521); err != errBad {
+		t.Errorf("a byte of the data: %v", err)
+	}
+}
+
 // goodBytes is how many bytes from off on do not hang on the bad ones.
 func goodBytes(l *layout.Layout, bad badDisk, off, n int64) int64 {
 	for s := range l.Spans(off, n) {
