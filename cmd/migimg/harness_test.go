@@ -140,8 +140,16 @@ func asExit(err error, ee **exec.ExitError) bool {
 func loop(t testing.TB, file string, args ...string) string {
 	t.Helper()
 	dev := strings.TrimSpace(run(t, "losetup", append(append([]string{"-f", "--show"}, args...), file)...))
-	t.Cleanup(func() { _ = exec.Command("losetup", "-d", dev).Run() })
+	t.Cleanup(func() { detach(dev, file) })
 	return dev
+}
+
+// detach ends a loop device, unless it is somebody else's by now.
+func detach(dev, file string) {
+	now, err := exec.Command("losetup", "-n", "-O", "BACK-FILE", dev).Output()
+	if err == nil && strings.HasPrefix(strings.TrimSpace(string(now)), file) {
+		_ = exec.Command("losetup", "-d", dev).Run()
+	}
 }
 
 // mountFS mounts a filesystem at a directory of its own until the test ends, or
@@ -157,7 +165,9 @@ func mountFS(t testing.TB, dev string, opts string) (point string, umount func()
 	umount = func() {
 		if !done {
 			done = true
-			run(t, "umount", point)
+			// A test that runs at the same time starts programs, and until they have
+			// begun they hold what we have open.
+			eventually(t, "umount "+point, func() bool { return exec.Command("umount", point).Run() == nil })
 		}
 	}
 	t.Cleanup(func() {
