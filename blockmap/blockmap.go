@@ -118,7 +118,9 @@ type VolumeInfo struct {
 	// Size is in bytes.
 	Size int64 `json:"size"`
 	// Carried is how many of its bytes the map carries, to the block.
-	Carried  int64         `json:"carried"`
+	Carried int64 `json:"carried"`
+	// LeftOut says that the image does not have the volume, by its owner's choice.
+	LeftOut  bool          `json:"left_out,omitempty"`
 	Children []*VolumeInfo `json:"children,omitempty"`
 
 	ranges []Range // of the whole volume on the device
@@ -127,6 +129,17 @@ type VolumeInfo struct {
 // All yields the volume and everything inside it, outermost first.
 func (v *VolumeInfo) All() iter.Seq[*VolumeInfo] {
 	return func(yield func(*VolumeInfo) bool) { v.walk(yield) }
+}
+
+// Count sets Carried, of the volume and everything inside it, by a map of the
+// device or of a part of it from the start.
+func (v *VolumeInfo) Count(m *Map) {
+	for x := range v.All() {
+		x.Carried = 0
+		for _, r := range x.ranges {
+			x.Carried += m.BytesIn(r.Off, r.Len)
+		}
+	}
 }
 
 func (v *VolumeInfo) walk(yield func(*VolumeInfo) bool) bool {

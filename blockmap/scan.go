@@ -40,12 +40,7 @@ func Scan(ctx context.Context, dev Volume, scanners []Scanner, o ScanOptions) (*
 		return nil, nil, err
 	}
 	m.bits.index()
-	for v := range root.All() {
-		v.Carried = 0
-		for _, r := range v.ranges {
-			v.Carried += m.BytesIn(r.Off, r.Len)
-		}
-	}
+	root.Count(m)
 	return m, root, nil
 }
 

@@ -48,6 +48,11 @@ func (t *Table) readLogicals(v blockmap.Volume, ext Partition, next int) (int, e
 		found, link := t.readRecord(r, ext, at, size, next)
 		kept := found[:min(len(found), maxNumber+1-next)]
 		logicals = append(logicals, kept...)
+		rec := record{extended: ext.Number, at: at}
+		for _, p := range kept {
+			rec.logicals = append(rec.logicals, p.Number)
+		}
+		t.records = append(t.records, rec)
 		next += len(kept)
 		if next > maxNumber && (link != nil || len(kept) < len(found)) {
 			t.problem("partition %d may hold more logical partitions than Linux counts: the last one is %d", ext.Number, maxNumber)
@@ -66,6 +71,7 @@ func (t *Table) readLogicals(v blockmap.Volume, ext Partition, next int) (int, e
 	}
 	t.checkRegion(fmt.Sprintf("the extended partition %d", ext.Number), blockmap.Range{Off: ext.Start, Len: ext.Size}, logicals, records)
 	t.Partitions = append(t.Partitions, logicals...)
+	t.own = append(t.own, records...)
 	return next, nil
 }
 

@@ -128,7 +128,8 @@ func (t *Table) useGPT(v blockmap.Volume, b boot, g *gpt) {
 	}
 	t.Partitions = t.gptPartitions(h)
 	t.compare(v, g)
-	t.checkRegion("the disk", blockmap.Range{Off: 0, Len: v.Size()}, t.Partitions, g.ranges())
+	t.own = g.ranges()
+	t.checkRegion("the disk", blockmap.Range{Off: 0, Len: v.Size()}, t.Partitions, t.own)
 	t.checkEntries(h)
 	t.checkProtective(b, g)
 }

@@ -148,12 +148,13 @@ func (t *Table) readMBR(v blockmap.Volume, b boot) error {
 	if err := t.mbrSectorSize(v, b); err != nil {
 		return err
 	}
+	t.own = []blockmap.Range{{Off: 0, Len: t.SectorSize}}
 	for i, e := range b.entries {
 		if e.sectors > 0 {
 			t.Partitions = append(t.Partitions, t.mbrPartition(i+1, 0, e))
 		}
 	}
-	t.checkRegion("the disk", blockmap.Range{Off: 0, Len: v.Size()}, t.Partitions, []blockmap.Range{{Off: 0, Len: t.SectorSize}})
+	t.checkRegion("the disk", blockmap.Range{Off: 0, Len: v.Size()}, t.Partitions, t.own)
 	// A primary that leaves the disk or overlaps says nothing about where the
 	// chain of logical partitions would be, but reading it is harmless.
 	next := 5

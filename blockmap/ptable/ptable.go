@@ -57,6 +57,16 @@ type Table struct {
 	// Broken is why the table cannot be trusted, in words for the disk's owner;
 	// empty where it is sound.
 	Broken string `json:"broken,omitempty"`
+
+	own     []blockmap.Range // the table's own sectors
+	records []record         // the extended boot records, as they are linked
+}
+
+// record is one extended boot record.
+type record struct {
+	extended int   // the number of the partition that it is in
+	at       int64 // its sector's first byte
+	logicals []int // the partitions that it names
 }
 
 // Headers are the details of a GPT, in logical blocks of SectorSize bytes (UEFI

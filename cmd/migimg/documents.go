@@ -9,6 +9,7 @@ import (
 
 	"migimg/blockmap"
 	"migimg/blockmap/device"
+	"migimg/blockmap/ptable"
 	"migimg/encoders/layout"
 	"migimg/fusefs"
 )
@@ -61,6 +62,7 @@ type status struct {
 	Consistency consistency  `json:"consistency"`
 	Map         mapStatus    `json:"map"`
 	Files       []fileStatus `json:"files"`
+	Volumes     []volumeFile `json:"volumes,omitempty"`
 	Absent      []absence    `json:"absent,omitempty"`
 	Reads       readsStatus  `json:"reads"`
 	Warnings    []string     `json:"warnings,omitempty"`
@@ -76,11 +78,14 @@ type sourceStatus struct {
 }
 
 type mapStatus struct {
-	Digest          string `json:"digest"`
-	ClusterSize     int64  `json:"cluster_size"`
-	Clusters        int64  `json:"clusters"`
-	CarriedClusters int64  `json:"carried_clusters"`
-	CarriedBytes    int64  `json:"carried_bytes"`
+	Digest string `json:"digest"`
+	// DiskSize is that of the disk in the images, in bytes: the device's, unless it
+	// was shrunk or rounded up.
+	DiskSize        int64 `json:"disk_size"`
+	ClusterSize     int64 `json:"cluster_size"`
+	Clusters        int64 `json:"clusters"`
+	CarriedClusters int64 `json:"carried_clusters"`
+	CarriedBytes    int64 `json:"carried_bytes"`
 }
 
 type fileStatus struct {
@@ -119,8 +124,8 @@ func (d *documents) status() status {
 		Consistency: s.consistency, Absent: s.absent,
 		Source: sourceStatus{Device: s.path, Size: s.dev.Size(), SectorSize: s.dev.SectorSize(), Block: s.dev.Block(), Direct: s.dev.Direct()},
 		Map:    s.mapStatus(),
-		Files:  s.fileStatus(),
-		Reads:  readsStatus{Open: d.stats.Open(), ServedBytes: d.stats.Served(), Device: s.dev.Stats(), Failed: d.stats.Errors(), OnError: "eio"},
+		Files:  s.fileStatus(), Volumes: s.volumeFiles(),
+		Reads: readsStatus{Open: d.stats.Open(), ServedBytes: d.stats.Served(), Device: s.dev.Stats(), Failed: d.stats.Errors(), OnError: "eio"},
 	}
 	if s.faults.ZeroFill {
 		st.Reads.OnError = "zero"
@@ -144,7 +149,7 @@ func (d *documents) status() status {
 }
 
 func (s *source) mapStatus() mapStatus {
-	return mapStatus{Digest: s.digest, ClusterSize: s.blocks.ClusterSize(), Clusters: s.blocks.Clusters(), CarriedClusters: s.blocks.Count(), CarriedBytes: s.blocks.Bytes()}
+	return mapStatus{Digest: s.digest, DiskSize: s.blocks.Size(), ClusterSize: s.blocks.ClusterSize(), Clusters: s.blocks.Clusters(), CarriedClusters: s.blocks.Count(), CarriedBytes: s.blocks.Bytes()}
 }
 
 func (s *source) fileStatus() []fileStatus {
@@ -154,8 +159,8 @@ func (s *source) fileStatus() []fileStatus {
 			Path: im.Path, Format: im.encoder, QemuFormat: im.Format, Size: im.Layout.Size(), Allocated: im.Layout.Allocated(),
 			VirtualSize: im.VirtualSize, PlanDigest: im.digest, Segments: im.Layout.Segments(),
 		}
-		if im.VirtualSize != s.dev.Size() {
-			f.Note = "rounded up from " + human(s.dev.Size()) + " to the format's unit; the rest is zeros"
+		if im.VirtualSize != s.blocks.Size() {
+			f.Note = "rounded up from " + human(s.blocks.Size()) + " to the format's unit; the rest is zeros"
 		}
 		out = append(out, f)
 	}
@@ -168,6 +173,7 @@ func (s *source) warnings() (out []string) {
 		out = append(out, s.consistency.Detail)
 	}
 	out = append(out, s.table.Problems...)
+	out = append(out, s.edit.Notes...)
 	for v := range s.volumes.All() {
 		name := "the device"
 		if v.Name != "" {
@@ -176,7 +182,7 @@ func (s *source) warnings() (out []string) {
 		for _, w := range v.Warnings {
 			out = append(out, name+": "+w)
 		}
-		if v.Whole != "" && v.Type != "" {
+		if v.Whole != "" && v.Type != "" && !v.LeftOut {
 			out = append(out, name+" ("+v.Type+") is carried whole: "+v.Whole)
 		}
 	}
@@ -203,6 +209,9 @@ type mapDocument struct {
 	Table   any                  `json:"partition_table"`
 	Map     mapStatus            `json:"map"`
 	Volumes *blockmap.VolumeInfo `json:"volumes"`
+	// Patches are the bytes of the images' partition table that are not the
+	// device's.
+	Patches []ptable.Patch `json:"patches,omitempty"`
 	// Ranges are the carried ranges to the sector, in bytes: [offset, length].
 	Ranges [][2]int64 `json:"ranges,omitempty"`
 }
@@ -210,7 +219,7 @@ type mapDocument struct {
 func (s *source) mapDocument(ranges bool) mapDocument {
 	d := mapDocument{
 		Source: sourceStatus{Device: s.path, Size: s.dev.Size(), SectorSize: s.dev.SectorSize(), Block: s.dev.Block(), Direct: s.dev.Direct(), Uses: s.uses},
-		Table:  s.table, Map: s.mapStatus(), Volumes: s.volumes,
+		Table:  s.imageTable, Map: s.mapStatus(), Volumes: s.volumes, Patches: s.edit.Patches,
 	}
 	if ranges {
 		for r := range s.blocks.Ranges(0, s.blocks.Size()) {

@@ -58,6 +58,9 @@ const barCells = 32
 func (s *source) draw(w io.Writer) {
 	fmt.Fprintf(w, "%s  %s  %s  carried %s (%s)\n\n", s.dev.Path(), human(s.dev.Size()), s.tableName(),
 		human(s.blocks.Bytes()), share(s.blocks.Bytes(), s.dev.Size()))
+	if n := s.blocks.Size(); n != s.dev.Size() {
+		fmt.Fprintf(w, "the images' disk has %s (%d bytes)\n\n", human(n), n)
+	}
 	rows := [][]string{{"PART", "TYPE", "START", "SIZE", "CARRIED", "", "USED AND FREE", "WHAT"}}
 	for v := range s.volumes.All() {
 		if len(v.Children) > 0 {
@@ -117,7 +120,10 @@ func (s *source) describe(v *blockmap.VolumeInfo) string {
 	if v.UUID != "" {
 		words = append(words, v.UUID)
 	}
-	if v.Whole != "" {
+	switch {
+	case v.LeftOut:
+		words = append(words, "left out")
+	case v.Whole != "":
 		words = append(words, "carried whole: "+v.Whole)
 	}
 	return strings.Join(words, "  ")

@@ -142,10 +142,10 @@ func serve(ctx context.Context, server *fusefs.Server, gone <-chan struct{}) err
 
 // sourceFlags are the flags of every command that maps a device.
 func sourceFlags() []cli.Flag {
-	return []cli.Flag{
+	return append([]cli.Flag{
 		&cli.StringFlag{Name: "consistency", Value: "auto", Usage: "auto (the best that applies), offline (refuse a device that is mounted read-write) or live (read it as it moves)"},
 		&cli.StringFlag{Name: "cluster-size", Value: "64K", Usage: "qcow2's cluster size, a power of two from 4K to 2M; below 64K also the block map's unit"},
-	}
+	}, scopeFlags()...)
 }
 
 func sourceOptionsFrom(c *cli.Context) (sourceOptions, error) {
@@ -162,7 +162,8 @@ func sourceOptionsFrom(c *cli.Context) (sourceOptions, error) {
 	if _, err := chooseConsistency(c.String("consistency"), nil); err != nil {
 		return sourceOptions{}, err
 	}
-	return sourceOptions{consistency: c.String("consistency"), clusterSize: size}, nil
+	scope, err := scopeFrom(c)
+	return sourceOptions{consistency: c.String("consistency"), clusterSize: size, scope: scope}, err
 }
 
 // permissions are who may read the files of a mount.

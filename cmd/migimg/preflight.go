@@ -13,6 +13,7 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
+	"migimg/blockmap"
 	"migimg/preflight"
 	"migimg/preflight/render"
 	"migimg/preflight/targets"
@@ -108,10 +109,20 @@ func judgesFor(r *preflight.Report, want []string) bool {
 }
 
 func runPreflight(ctx context.Context, s *source, want []string) (*preflight.Report, error) {
+	return preflight.Run(ctx, s.facts(), preflight.Options{Targets: want, Version: versionString()})
+}
+
+// facts is what preflight is told of the disk, as the image has it.
+func (s *source) facts() preflight.Source {
 	src := preflight.Source{
-		Device: s.path, Image: !s.dev.Block(), Size: s.dev.Size(), SectorSize: s.dev.SectorSize(),
+		Device: s.path, Image: !s.dev.Block(), Size: s.blocks.Size(), SectorSize: s.dev.SectorSize(),
 		Table: s.table, Volumes: s.volumes, View: s.view, RawPath: s.path,
 		Carried: s.blocks.Bytes(), Consistency: s.consistency.Level,
+	}
+	if s.imageTable != nil { // else what to carry is just being decided
+		carried := *s.volumes
+		carried.Children = slices.DeleteFunc(slices.Clone(s.volumes.Children), func(v *blockmap.VolumeInfo) bool { return v.LeftOut })
+		src.Table, src.Volumes, src.SectorSize = s.imageTable, &carried, s.sectorSize()
 	}
 	for _, u := range s.uses {
 		if u.Kind != "mount" {
@@ -129,7 +140,7 @@ func runPreflight(ctx context.Context, s *source, want []string) (*preflight.Rep
 	for _, a := range s.absent {
 		src.Outputs = append(src.Outputs, preflight.OutputInfo{Format: a.Format, Err: a.Reason})
 	}
-	return preflight.Run(ctx, src, preflight.Options{Targets: want, Version: versionString()})
+	return src
 }
 
 // checkTargets refuses a target that does not exist.

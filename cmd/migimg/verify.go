@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 
 	"migimg/blockmap"
 	"migimg/blockmap/device"
+	"migimg/blockmap/ptable"
 	"migimg/verify"
 )
 
@@ -142,7 +144,7 @@ func openSource(c *cli.Context, path string, p *progress) (*verify.Source, func(
 		if err != nil {
 			return nil, nil, err
 		}
-		src := &verify.Source{R: s.dev, Size: s.dev.Size(), Where: where(s.volumes), Carried: func(yield func(verify.Range) bool) {
+		src := &verify.Source{R: s.edit.View(endless{s.dev, s.dev.Size()}), Size: s.blocks.Size(), Where: where(s.volumes), Carried: func(yield func(verify.Range) bool) {
 			for r := range s.blocks.Ranges(0, s.blocks.Size()) {
 				if !yield(verify.Range(r)) {
 					return
@@ -167,8 +169,24 @@ func openSource(c *cli.Context, path string, p *progress) (*verify.Source, func(
 		dev.Close()
 		return nil, nil, fmt.Errorf("%s had %d bytes when it was mounted and has %d now: mount it again", doc.Source.Device, doc.Source.Size, dev.Size())
 	}
-	src := &verify.Source{R: dev, Size: dev.Size(), Carried: pairs(doc.Ranges), Where: where(doc.Volumes)}
+	edit := ptable.Edit{Patches: doc.Patches}
+	src := &verify.Source{R: edit.View(endless{dev, dev.Size()}), Size: doc.Map.DiskSize, Carried: pairs(doc.Ranges), Where: where(doc.Volumes)}
 	return src, dev.Close, nil
+}
+
+// endless has zeros beyond the device's end: the images' disk may be larger.
+type endless struct {
+	io.ReaderAt
+	size int64
+}
+
+func (e endless) ReadAt(p []byte, off int64) (int, error) {
+	n := max(0, min(int64(len(p)), e.size-off))
+	clear(p[n:])
+	if m, err := e.ReaderAt.ReadAt(p[:n], off); int64(m) < n {
+		return m, err
+	}
+	return len(p), nil
 }
 
 func pairs(list [][2]int64) iter.Seq[verify.Range] {

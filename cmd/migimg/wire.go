@@ -30,10 +30,13 @@ type source struct {
 	consistency consistency
 	t0          time.Time
 
-	table   *ptable.Table
+	table   *ptable.Table // the device's
 	blocks  *blockmap.Map
 	volumes *blockmap.VolumeInfo
-	view    io.ReaderAt
+	edit    *ptable.Edit
+	view    io.ReaderAt // the disk as the images have it
+	// imageTable is the table of the images' disk.
+	imageTable *ptable.Table
 
 	images []image
 	absent []absence
@@ -58,6 +61,7 @@ type sourceOptions struct {
 	consistency string
 	clusterSize int64
 	zeroFill    bool
+	scope       scopeOptions
 	progress    *progress
 }
 
@@ -98,7 +102,15 @@ func open(ctx context.Context, path string, o sourceOptions) (s *source, err err
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
+	// Choosing what the system needs to boot means reading it.
 	s.view = blockmap.NewView(s.faults, s.blocks)
+	if err := s.scope(ctx, o.scope); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	s.view = s.edit.View(blockmap.NewView(s.faults, s.blocks))
+	if err := s.readBack(); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
 
 	disk := encoders.Disk{Map: s.blocks, Identity: s.identity()}
 	for _, e := range formats.Encoders() {
@@ -126,6 +138,9 @@ func (s *source) identity() (id [32]byte) {
 	fmt.Fprintf(h, "migimg identity 1\n%d %d %s\n", s.dev.Size(), s.dev.SectorSize(), s.table.ID)
 	for v := range s.volumes.All() {
 		fmt.Fprintf(h, "%s %d %d %s %s\n", v.Name, v.Start, v.Size, v.Type, v.UUID)
+	}
+	for _, p := range s.edit.Patches {
+		fmt.Fprintf(h, "%d %x\n", p.Off, p.Bytes)
 	}
 	h.Write(sum[:])
 	h.Sum(id[:0])
@@ -169,5 +184,6 @@ func (s *source) tree(docs *documents, perm permissions) fusefs.Tree {
 			},
 		})
 	}
+	s.addVolumes(&t)
 	return t
 }

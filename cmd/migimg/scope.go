@@ -1,0 +1,247 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"migimg/blockmap"
+	"migimg/blockmap/ptable"
+	"migimg/preflight/facts"
+)
+
+// scopeOptions are the user's choices of what the image carries.
+type scopeOptions struct {
+	keep, except []int // nil: not asked for
+	boot         bool  // what the system needs to boot
+	gaps, shrink bool
+	round        int64
+	sectorSize   int64
+}
+
+func scopeFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "partitions", Usage: "carry these partitions alone, by their numbers (1,2,5), or what the system needs to boot (boot)"},
+		&cli.StringFlag{Name: "except", Usage: "carry all partitions but these"},
+		&cli.BoolFlag{Name: "gaps", Usage: "carry also what lies outside of partitions in gaps over 16 MiB"},
+		&cli.BoolFlag{Name: "shrink", Usage: "end the image's disk behind the last partition that is carried"},
+		&cli.StringFlag{Name: "round", Usage: "round the size of the image's disk up to a multiple of 1M, 1G or another size"},
+		&cli.StringFlag{Name: "sector-size", Usage: "512: write the partition table of a disk with sectors of 4096 bytes for a disk with sectors of 512", DefaultText: "the device's"},
+	}
+}
+
+func scopeFrom(c *cli.Context) (o scopeOptions, err error) {
+	o.gaps, o.shrink = c.Bool("gaps"), c.Bool("shrink")
+	if c.IsSet("partitions") && c.IsSet("except") {
+		return o, errors.New("--partitions and --except exclude each other")
+	}
+	switch list := c.String("partitions"); {
+	case list == "boot":
+		o.boot = true
+	case c.IsSet("partitions"):
+		if o.keep, err = numbers(list); err != nil {
+			return o, fmt.Errorf("--partitions %s: %w", list, err)
+		}
+	}
+	if list := c.String("except"); c.IsSet("except") {
+		if o.except, err = numbers(list); err != nil {
+			return o, fmt.Errorf("--except %s: %w", list, err)
+		}
+	}
+	if s := c.String("round"); s != "" {
+		if o.round, err = parseSize(s); err != nil {
+			return o, fmt.Errorf("--round: %w", err)
+		}
+	}
+	switch s := c.String("sector-size"); s {
+	case "":
+	case "512":
+		o.sectorSize = 512
+	default:
+		return o, fmt.Errorf("--sector-size %s: only 512 is possible; few filesystems survive on larger sectors than they were made for", s)
+	}
+	return o, nil
+}
+
+func numbers(list string) ([]int, error) {
+	out := []int{}
+	for _, w := range strings.Split(list, ",") {
+		n, err := strconv.Atoi(strings.TrimSpace(w))
+		if err != nil || n < 1 {
+			return nil, fmt.Errorf("%q is not the number of a partition", w)
+		}
+		out = append(out, n)
+	}
+	return out, nil
+}
+
+// chosen says that more was asked for than all there is, as it is.
+func (o scopeOptions) chosen() bool {
+	return o.keep != nil || o.except != nil || o.boot || o.shrink || o.sectorSize != 0
+}
+
+// scope makes the map and the view those of the image's disk.
+func (s *source) scope(ctx context.Context, o scopeOptions) error {
+	if s.volumes.Whole != "" {
+		if o.chosen() {
+			return fmt.Errorf("only the whole disk can be exported: %s", s.volumes.Whole)
+		}
+		o.gaps = true // nobody knows what lies there
+	}
+	keep, err := s.chosen(ctx, o)
+	if err != nil {
+		return err
+	}
+	s.edit, err = s.table.Scope(s.dev, ptable.Scope{Keep: keep, Gaps: o.gaps, Shrink: o.shrink, Round: o.round, SectorSize: o.sectorSize})
+	if err != nil {
+		return err
+	}
+	for _, v := range s.volumes.Children {
+		v.LeftOut = slices.Contains(s.edit.Dropped, blockmap.Range{Off: v.Start, Len: v.Size})
+		if !v.LeftOut && o.sectorSize != 0 && o.sectorSize != s.table.SectorSize {
+			if err := movable(v); err != nil {
+				return err
+			}
+		}
+	}
+	if !s.edited() {
+		return nil
+	}
+	if s.blocks, err = s.edit.Map(s.blocks); err != nil {
+		return fmt.Errorf("the image's disk of %s: %w", human(s.edit.Size), err)
+	}
+	s.volumes.Count(s.blocks)
+	return nil
+}
+
+// edited says that the image's disk is not simply the device.
+func (s *source) edited() bool {
+	return len(s.edit.Dropped)+len(s.edit.Patches) > 0 || s.edit.Size != s.dev.Size()
+}
+
+// readBack reads the image's partition table as anybody would. It must name what
+// is carried, and nothing else.
+func (s *source) readBack() error {
+	if !s.edited() {
+		s.imageTable = s.table
+		return nil
+	}
+	t, err := ptable.Read(blockmap.Bytes(s.view, s.blocks.Size(), s.sectorSize()))
+	if err != nil {
+		return fmt.Errorf("reading the image's partition table back: %w", err)
+	}
+	kept := func(t *ptable.Table) (out []blockmap.Range) {
+		for _, p := range t.Partitions {
+			if r := (blockmap.Range{Off: p.Start, Len: p.Size}); !p.Extended && !slices.Contains(s.edit.Dropped, r) {
+				out = append(out, r)
+			}
+		}
+		return out
+	}
+	if want, got := kept(s.table), kept(t); t.Broken != s.table.Broken || !slices.Equal(want, got) {
+		return fmt.Errorf("the image's partition table is not as it should be (%v, not %v; %s): please report it, and export the whole disk", got, want, t.Broken)
+	}
+	s.imageTable = t
+	return nil
+}
+
+// sectorSize is that of the image's disk in bytes, 0 where it is not known.
+func (s *source) sectorSize() int64 {
+	if s.edit.SectorSize != 0 {
+		return s.edit.SectorSize
+	}
+	return s.dev.SectorSize()
+}
+
+// chosen is the numbers of the partitions that are carried; nil is all.
+func (s *source) chosen(ctx context.Context, o scopeOptions) ([]int, error) {
+	switch {
+	case o.boot:
+		return s.bootPartitions(ctx)
+	case o.except == nil:
+		return o.keep, nil
+	}
+	keep := []int{}
+	for _, p := range s.table.Partitions {
+		if !p.Extended && !slices.Contains(o.except, p.Number) {
+			keep = append(keep, p.Number)
+		}
+	}
+	for _, n := range o.except {
+		if !slices.ContainsFunc(s.table.Partitions, func(p ptable.Partition) bool { return p.Number == n }) {
+			return nil, fmt.Errorf("--except %d: there is no such partition", n)
+		}
+	}
+	return keep, nil
+}
+
+// partitionOf is the number of the partition that a volume is, or lies in.
+func partitionOf(volume string) int {
+	first, _, _ := strings.Cut(volume, "/")
+	n, err := strconv.Atoi(first)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// bootTypes are partitions that a boot loader needs, by type: EFI system (GPT
+// and MBR), BIOS boot, PowerPC PReP.
+var bootTypes = []string{
+	"c12a7328-f81f-11d2-ba4b-00a0c93ec93b", "0xef",
+	"21686148-6449-6e6f-744e-656564454649",
+	"9e1a2d38-c612-4316-aa26-8b49521e5a8b", "0x41",
+}
+
+// bootPartitions are those that the system on the disk needs to boot: its root,
+// what its fstab mounts at /boot, /usr, /var and the like, swap (of which only
+// the header is carried), and what its boot loader needs.
+func (s *source) bootPartitions(ctx context.Context) ([]int, error) {
+	f, err := facts.Gather(ctx, s.facts(), facts.Options{})
+	if err != nil {
+		return nil, err
+	}
+	if !f.Guest.Found {
+		return nil, errors.New("--partitions boot: no operating system was found on the disk; give the numbers")
+	}
+	keep := []int{partitionOf(f.Guest.Root)}
+	for _, l := range f.Fstab.Lines {
+		needed := l.Swap() || facts.Needed(l.Point)
+		switch r := l.Resolved; {
+		case !needed:
+		case r.Place == facts.OnDisk:
+			keep = append(keep, partitionOf(f.Disk.Volumes[r.Volume].Name))
+		case r.Place == facts.Unsure && !l.Swap():
+			return nil, fmt.Errorf("--partitions boot: /etc/fstab line %d (%s): %s; give the numbers", l.Line, l.Point, r.Why)
+		}
+	}
+	for _, p := range s.table.Partitions {
+		if slices.Contains(bootTypes, p.Type) || p.Bootable {
+			keep = append(keep, p.Number)
+		}
+	}
+	slices.Sort(keep)
+	keep = slices.Compact(keep)
+	if keep[0] == 0 {
+		return nil, errors.New("--partitions boot: the system is not in a partition of the disk")
+	}
+	return keep, nil
+}
+
+// anySector are the formats that work on smaller sectors than they were made on:
+// they count in blocks of their own. FAT, NTFS and exFAT name the device's sector
+// size in their boot sector, and firmware and Windows want it to be right.
+var anySector = []string{"ext2", "ext3", "ext4", "xfs", "btrfs", "swap", "LVM2_member", "crypto_LUKS", "linux_raid_member", "f2fs", "squashfs", "erofs"}
+
+// movable says why a volume cannot be used on a disk with other sectors.
+func movable(v *blockmap.VolumeInfo) error {
+	if slices.Contains(anySector, v.Type) {
+		return nil
+	}
+	return fmt.Errorf("partition %s (%s) may not work on a disk with other sectors: leave it out (--except %s), or copy its files instead", v.Name, or(v.Type, "unknown contents"), v.Name)
+}

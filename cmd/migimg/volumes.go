@@ -1,0 +1,64 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"migimg/blockmap"
+	"migimg/fusefs"
+)
+
+// volumeFile is a volume by itself in the mount.
+type volumeFile struct {
+	Path   string `json:"path"`
+	Volume string `json:"volume"`
+	Type   string `json:"type,omitempty"`
+	Size   int64  `json:"size"`
+	info   *blockmap.VolumeInfo
+}
+
+// volumeFiles are the partitions and logical volumes that the images carry, as
+// partitions/p1-ext4.raw and partitions/vg-root.raw. The device itself is
+// disk.raw.
+func (s *source) volumeFiles() (out []volumeFile) {
+	taken := map[string]bool{}
+	for _, top := range s.volumes.Children {
+		if top.LeftOut {
+			continue
+		}
+		for v := range top.All() {
+			name := "p" + v.Name
+			if i := strings.LastIndexByte(v.Name, '/'); i >= 0 {
+				name = v.Name[i+1:]
+			} else if v.Type != "" {
+				name += "-" + v.Type
+			}
+			if taken[name] { // as of two volume groups of one name
+				name = strings.ReplaceAll(v.Name, "/", "-")
+			}
+			taken[name] = true
+			out = append(out, volumeFile{Path: "partitions/" + name + ".raw", Volume: v.Name, Type: v.Type, Size: v.Size, info: v})
+		}
+	}
+	return out
+}
+
+// addVolumes puts them into what a mount shows. One that does not lie on the
+// device as a whole is left out.
+func (s *source) addVolumes(t *fusefs.Tree) {
+	for _, v := range s.volumeFiles() {
+		f, err := v.info.File(s.view, s.blocks)
+		if err != nil || v.Size == 0 {
+			continue
+		}
+		t.Files = append(t.Files, fusefs.File{
+			Path: v.Path, Size: v.Size, Allocated: v.info.Carried, Reader: f, Extent: f.Extent,
+			Xattrs: map[string]string{
+				"user.migimg.format":        "raw",
+				"user.migimg.virtual-size":  fmt.Sprint(v.Size),
+				"user.migimg.carried-bytes": fmt.Sprint(v.info.Carried),
+				"user.migimg.consistency":   s.consistency.Level,
+			},
+		})
+	}
+}
