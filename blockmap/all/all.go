@@ -3,6 +3,7 @@ package all
 
 import (
 	"migimg/blockmap"
+	"migimg/blockmap/btrfs"
 	"migimg/blockmap/ext4"
 	"migimg/blockmap/ptable"
 	"migimg/blockmap/swap"
@@ -11,11 +12,13 @@ import (
 // Scanners are all scanners. The order does not matter: a volume that two of
 // them claim is carried whole. still says that nothing can write to the device:
 // then a journal that was not replayed is what a crash left, not what a mounted
-// filesystem is writing, and can be read instead of giving up.
+// filesystem is writing, and can be read instead of giving up; and a btrfs, which
+// looks the same mounted or not, can be mapped at all.
 func Scanners(still bool) []blockmap.Scanner {
 	return []blockmap.Scanner{
 		ptable.Scanner{},
 		ext4.Scanner{Replay: still},
+		btrfs.Scanner{Still: still},
 		swap.Scanner{},
 	}
 }
