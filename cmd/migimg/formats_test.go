@@ -233,6 +233,11 @@ func TestPunch(t *testing.T) {
 				t.Fatal(err)
 			}
 			sound(t, target, blockmap.Range{Off: d.start * 512, Len: fsSize}, files)
+			if out := run(t, program, "map", path, "--check"); !strings.Contains(out, "the same") &&
+				!(d.name == "ext4-bigalloc" && strings.Contains(out, "bytes less")) { // clusters that metadata shares
+
+				t.Errorf("map --check:\n%s", out)
+			}
 		})
 	}
 }

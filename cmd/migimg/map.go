@@ -20,8 +20,10 @@ func mapCommand() *cli.Command {
 filesystem's block; everything else is read as zeros.
 
     migimg map /dev/sda
+    migimg map /dev/sda --check
     migimg map /dev/sda --format ranges | awk '{n += $2} END {print n}'`,
-		Flags: append(sourceFlags(), formatFlag("table", "json", "ranges")),
+		Flags: append(sourceFlags(), formatFlag("table", "json", "ranges"),
+			&cli.BoolFlag{Name: "check", Usage: "compare with what the filesystems' own programs say is free (needs root); exit code 2 if the map frees more"}),
 		Action: func(c *cli.Context) error {
 			args, err := arguments(c, "DEVICE")
 			if err != nil {
@@ -35,6 +37,9 @@ filesystem's block; everything else is read as zeros.
 				return err
 			}
 			defer s.Close()
+			if c.Bool("check") {
+				return mapCheck(c, s)
+			}
 			switch c.String("format") {
 			case "json":
 				return writeJSON(c.App.Writer, s.mapDocument(false))
@@ -63,12 +68,12 @@ func (s *source) draw(w io.Writer) {
 	}
 	rows := [][]string{{"PART", "TYPE", "START", "SIZE", "CARRIED", "", "USED AND FREE", "WHAT"}}
 	for v := range s.volumes.All() {
-		if len(v.Children) > 0 {
-			continue
+		if v == s.volumes && len(v.Children) > 0 {
+			continue // the line above is about it
 		}
-		name, start := v.Name, "-"
-		if name == "" {
-			name = "-"
+		name, start := or(v.Name, "-"), "-"
+		if i := strings.LastIndexByte(name, '/'); i >= 0 {
+			name = strings.Repeat("  ", strings.Count(name, "/")) + name[i+1:]
 		}
 		if v.Start >= 0 {
 			start = human(v.Start)
