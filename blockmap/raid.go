@@ -40,7 +40,7 @@ func raidMembers(e *ends) (found []mark, err error) {
 			err = readErr
 		}
 		if int64(len(b)) == n && is(b) {
-			found = append(found, mark{name, off})
+			found = append(found, mark{name, off, true})
 		}
 	}
 	equal := func(want string) func([]byte) bool { return func(b []byte) bool { return string(b) == want } }

@@ -114,7 +114,6 @@ func (s *scan) probe(v Volume) (Scanner, Report) {
 		switch err := sc.Probe(v); {
 		case err == nil:
 			found = append(found, sc)
-			names = append(names, sc.Name())
 		case !errors.Is(err, ErrNotMine) && failed == nil:
 			failed = err
 		}
@@ -123,8 +122,12 @@ func (s *scan) probe(v Volume) (Scanner, Report) {
 	if err != nil && failed == nil {
 		failed = err
 	}
+	found = outermost(v, found, marks)
+	for _, sc := range found {
+		names = append(names, sc.Name())
+	}
 	for _, m := range marks {
-		if !slices.Contains(names, m.name) && !inner(v, found, m) {
+		if !slices.Contains(names, m.name) && !(len(found) == 1 && inside(v, found[0], m)) {
 			names = append(names, m.name)
 		}
 	}
@@ -143,15 +146,6 @@ func (s *scan) probe(v Volume) (Scanner, Report) {
 		return nil, Report{Type: kind, Whole: "no scanner for " + names[0]}
 	}
 	return found[0], Report{}
-}
-
-// inner says that a mark at the volume's end is that of a volume inside it.
-func inner(v Volume, found []Scanner, m mark) bool {
-	if m.fromEnd < 0 || len(found) != 1 {
-		return false
-	}
-	c, ok := found[0].(Container)
-	return ok && c.Holds(v, m.fromEnd)
 }
 
 // sink is the Sink of one volume.

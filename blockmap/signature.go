@@ -9,9 +9,10 @@ import (
 // mark is a format's mark in a volume.
 type mark struct {
 	name string
-	// fromEnd is where the mark lies, in bytes from the volume's start, if its
-	// place is counted from the volume's end; else -1.
-	fromEnd int64
+	// off is a byte of the mark, or the last one of those that it was looked for in.
+	off int64
+	// atEnd says that its place is counted from the volume's end.
+	atEnd bool
 }
 
 // Signatures names the formats whose marks a volume bears, most likely first.
@@ -35,37 +36,37 @@ func findMarks(v Volume) ([]mark, error) {
 		return nil, err
 	}
 	var found []mark
-	add := func(name string) { found = append(found, mark{name, -1}) }
+	add := func(name string, off int64) { found = append(found, mark{name, off, false}) }
 	for _, m := range magics {
 		b, err := e.bytes(m.off, int64(len(m.bytes)))
 		if err != nil {
 			return nil, err
 		}
 		if string(b) == m.bytes {
-			add(m.name)
+			add(m.name, m.off)
 		}
 	}
 	if suspended(e.head) {
-		add("swsuspend")
+		add("swsuspend", headLen-1)
 	}
 	if swap(e.head) {
-		add("swap")
+		add("swap", headLen-1)
 	}
 	if lvm(e.head) {
-		add("LVM2_member")
+		add("LVM2_member", headLen-1)
 	}
 	if fat(e.head) {
-		add("vfat")
+		add("vfat", headLen-1)
 	}
 	if ext(e.head) {
-		add("ext4")
+		add("ext4", headLen-1)
 	}
 	pool, err := zfs(e)
 	if err != nil {
 		return nil, err
 	}
 	if pool {
-		add("zfs_member")
+		add("zfs_member", zfsEnd-1)
 	}
 	members, err := raidMembers(e)
 	if err != nil {
@@ -138,10 +139,13 @@ func ext(head []byte) bool {
 	return le.Uint32(sb[32:]) != 0 && le.Uint32(sb[40:]) != 0 || le.Uint32(sb[0x60:])&journalDev != 0
 }
 
+// zfsEnd is the end of the first label.
+const zfsEnd = 256 << 10
+
 // zfs looks for uberblocks in the first label, whose first 16 KiB zpool leaves
 // alone, older signatures included (OpenZFS, include/sys/uberblock_impl.h).
 func zfs(e *ends) (bool, error) {
-	const from, n, step = 128 << 10, 128 << 10, 1 << 10
+	const from, n, step = 128 << 10, zfsEnd - 128<<10, 1 << 10
 	const magic = 0x00bab10c
 	b, err := e.bytes(from, n)
 	if len(b) < n || err != nil {

@@ -36,6 +36,9 @@ test             mcopy            mtools
 test             mkfs.ntfs        ntfs-3g
 test             mkfs.exfat       exfatprogs
 test             mkfs.f2fs        f2fs-tools
+test             lvcreate         lvm2
+test             mdadm            mdadm
+test             cryptsetup       cryptsetup-bin
 test             grub-emu         grub-emu
 test             script           bsdutils
 test             mkinitramfs      initramfs-tools-core

@@ -5,6 +5,9 @@ import (
 	"migimg/blockmap"
 	"migimg/blockmap/btrfs"
 	"migimg/blockmap/ext4"
+	"migimg/blockmap/luks"
+	"migimg/blockmap/lvm"
+	"migimg/blockmap/md"
 	"migimg/blockmap/ptable"
 	"migimg/blockmap/swap"
 )
@@ -20,5 +23,8 @@ func Scanners(still bool) []blockmap.Scanner {
 		ext4.Scanner{Replay: still},
 		btrfs.Scanner{Still: still},
 		swap.Scanner{},
+		lvm.Scanner{},
+		md.Scanner{},
+		luks.Scanner{},
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -177,7 +178,7 @@ func (s *source) warnings() (out []string) {
 	for v := range s.volumes.All() {
 		name := "the device"
 		if v.Name != "" {
-			name = "partition " + v.Name
+			name = volumeWord(v.Name)
 		}
 		for _, w := range v.Warnings {
 			out = append(out, name+": "+w)
@@ -190,6 +191,14 @@ func (s *source) warnings() (out []string) {
 		out = append(out, human(n*s.blocks.ClusterSize())+" of partly free clusters are carried with their free blocks: there are too many to keep account of")
 	}
 	return out
+}
+
+// volumeWord is what people call a volume.
+func volumeWord(name string) string {
+	if strings.Contains(name, "/") {
+		return "volume " + name
+	}
+	return "partition " + name
 }
 
 // volumeAt is the innermost volume that holds the device offset.

@@ -115,7 +115,7 @@ func (s *source) bar(v *blockmap.VolumeInfo) string {
 func (s *source) describe(v *blockmap.VolumeInfo) string {
 	var words []string
 	for _, u := range s.uses {
-		if u.Kind == "mount" && (fmt.Sprint(u.Partition) == v.Name || u.Partition == 0 && v.Name == "") {
+		if u.Kind == "mount" && s.volumeOf(u) == v.Name {
 			words = append(words, u.Point)
 		}
 	}

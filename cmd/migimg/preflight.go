@@ -128,11 +128,7 @@ func (s *source) facts() preflight.Source {
 		if u.Kind != "mount" {
 			continue
 		}
-		m := preflight.Mount{Device: "/dev/" + u.Device, Point: u.Point, FSType: u.FSType, ReadWrite: u.Write}
-		if u.Partition != 0 {
-			m.Partition = fmt.Sprint(u.Partition)
-		}
-		src.Mounts = append(src.Mounts, m)
+		src.Mounts = append(src.Mounts, preflight.Mount{Device: "/dev/" + u.Device, Partition: s.volumeOf(u), Point: u.Point, FSType: u.FSType, ReadWrite: u.Write})
 	}
 	for _, im := range s.images {
 		src.Outputs = append(src.Outputs, preflight.OutputInfo{Format: im.encoder, Path: im.Path, Size: im.Layout.Size(), VirtualSize: im.VirtualSize})

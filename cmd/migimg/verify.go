@@ -205,9 +205,9 @@ func where(root *blockmap.VolumeInfo) func(off int64) string {
 		v := volumeAt(root, off)
 		switch {
 		case v.Name != "" && v.Type != "":
-			return fmt.Sprintf("partition %s (%s)", v.Name, v.Type)
+			return fmt.Sprintf("%s (%s)", volumeWord(v.Name), v.Type)
 		case v.Name != "":
-			return "partition " + v.Name
+			return volumeWord(v.Name)
 		case len(root.Children) > 0:
 			return "outside any partition"
 		}

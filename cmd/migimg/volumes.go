@@ -2,9 +2,12 @@ package main
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"migimg/blockmap"
+	"migimg/blockmap/device"
 	"migimg/fusefs"
 )
 
@@ -61,4 +64,31 @@ func (s *source) addVolumes(t *fusefs.Tree) {
 			},
 		})
 	}
+}
+
+// volumeOf is the name of the volume that the running system uses so; "" is the
+// device itself, or a volume that the map does not know. A logical volume is called
+// what device-mapper calls it.
+func (s *source) volumeOf(u device.Use) string {
+	if u.Partition != 0 {
+		return fmt.Sprint(u.Partition)
+	}
+	name := "md"
+	if !strings.HasPrefix(u.Device, "md") {
+		b, err := os.ReadFile(filepath.Join("/sys/class/block", u.Device, "dm/name"))
+		if err != nil {
+			return ""
+		}
+		name = strings.TrimSpace(string(b))
+	}
+	found := ""
+	for v := range s.volumes.All() {
+		if i := strings.LastIndexByte(v.Name, '/'); i >= 0 && v.Name[i+1:] == name {
+			if found != "" {
+				return "" // two arrays: which one is not known
+			}
+			found = v.Name
+		}
+	}
+	return found
 }
