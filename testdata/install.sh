@@ -39,6 +39,14 @@ test             mkfs.f2fs        f2fs-tools
 test             lvcreate         lvm2
 test             mdadm            mdadm
 test             cryptsetup       cryptsetup-bin
+test             mount.exfat-fuse exfat-fuse
+test             partclone.ntfs   partclone
+test             mksquashfs       squashfs-tools
+test             mkfs.erofs       erofs-utils
+test             xorriso          xorriso
+test             genisoimage      genisoimage
+test             isohybrid        syslinux-utils isolinux syslinux-common
+test             setfattr         attr
 test             grub-emu         grub-emu
 test             script           bsdutils
 test             mkinitramfs      initramfs-tools-core

@@ -4,11 +4,14 @@ package all
 import (
 	"migimg/blockmap"
 	"migimg/blockmap/btrfs"
+	"migimg/blockmap/erofs"
 	"migimg/blockmap/ext4"
+	"migimg/blockmap/iso9660"
 	"migimg/blockmap/luks"
 	"migimg/blockmap/lvm"
 	"migimg/blockmap/md"
 	"migimg/blockmap/ptable"
+	"migimg/blockmap/squashfs"
 	"migimg/blockmap/swap"
 )
 
@@ -26,5 +29,8 @@ func Scanners(still bool) []blockmap.Scanner {
 		lvm.Scanner{},
 		md.Scanner{},
 		luks.Scanner{},
+		squashfs.Scanner{},
+		erofs.Scanner{},
+		iso9660.Scanner{},
 	}
 }

@@ -23,12 +23,20 @@ const sector = 512
 // written, synced and deleted at the end.
 func populate(t testing.TB, dir string, fill Fill, deleted bool) {
 	t.Helper()
-	p := &filler{t: t, dir: dir, rnd: rand.New(rand.NewPCG(1, uint64(fill)))}
 	var st unix.Statfs_t
 	if err := unix.Statfs(dir, &st); err != nil {
 		t.Fatal(err)
 	}
-	space := int64(st.Bavail) * st.Bsize
+	p := newFiller(t, dir, fill)
+	p.fill(fill, int64(st.Bavail)*st.Bsize)
+	if deleted {
+		p.leave()
+	}
+}
+
+// fill writes the files for a filesystem that has space for so many bytes.
+func (p *filler) fill(fill Fill, space int64) {
+	p.t.Helper()
 	p.kinds()
 	switch fill {
 	case Half:
@@ -45,9 +53,6 @@ func populate(t testing.TB, dir string, fill Fill, deleted bool) {
 		p.write("into-the-holes", int(space/10))
 	}
 	p.sync()
-	if deleted {
-		p.leave()
-	}
 }
 
 type filler struct {
@@ -55,6 +60,12 @@ type filler struct {
 	dir string
 	rnd *rand.Rand
 	n   int
+	// plain is for filesystems that have files and folders only.
+	plain bool
+}
+
+func newFiller(t testing.TB, dir string, fill Fill) *filler {
+	return &filler{t: t, dir: dir, rnd: rand.New(rand.NewPCG(1, uint64(fill)))}
 }
 
 func (p *filler) must(err error) {
@@ -99,12 +110,15 @@ func (p *filler) kinds() {
 	for _, n := range []int{0, 1, 60, 100, 200, 511, 512, 4095, 4096, 4097, 65535, 65537, 300000} {
 		p.write(fmt.Sprintf("sizes/%d", n), n)
 	}
-	p.must(os.Symlink("sizes/1", p.path("short")))
-	p.must(os.Symlink(strings.Repeat("long/", 100), p.path("long")))
-	p.must(os.Link(p.path("sizes/4096"), p.path("link")))
 	for i := range 60 {
 		p.write(fmt.Sprintf("tree/%d/%d/leaf-%d", i%5, i%3, i), 700*i%5000)
 	}
+	if p.plain {
+		return
+	}
+	p.must(os.Symlink("sizes/1", p.path("short")))
+	p.must(os.Symlink(strings.Repeat("long/", 100), p.path("long")))
+	p.must(os.Link(p.path("sizes/4096"), p.path("link")))
 	f, err := os.Create(p.path("sparse"))
 	p.must(err)
 	for i := range int64(20) { // enough extents for a block of them
