@@ -4,7 +4,7 @@
 #   testdata/gotest.sh unit|integration [PACKAGE]...      (default ./...)
 #
 # unit: everything without a build tag. integration: everything, with the tag
-# `integration`, one package after the other, as root (it starts itself again
+# `integration`, two packages at a time, as root (it starts itself again
 # through sudo). MIGIMG_CI=1 makes internal/need fail a test that lacks something.
 # Shown are failures and a line per package; build/test-KIND.log has all of it.
 set -euo pipefail
@@ -18,8 +18,8 @@ flags=(-count=1 -v)
 case $kind in
 unit) ;;
 integration)
-    # Two packages at once would count each other's mounts and loop devices.
-    flags+=(-tags=integration -p=1 -timeout=20m)
+    # Two packages at a time: much of it is waiting for disks and programs.
+    flags+=(-tags=integration -p=2 -timeout=20m)
     if [ "$(id -u)" != 0 ]; then
         go mod download # as the user: root only reads the module cache
         exec sudo env "PATH=$PATH" "GOMODCACHE=$(go env GOMODCACHE)" "GOPROXY=$(go env GOPROXY)" \

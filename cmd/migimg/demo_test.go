@@ -44,6 +44,7 @@ func TestDemoDisk(t *testing.T) {
 
 // TestBoot: the copy reaches its login prompt.
 func TestBoot(t *testing.T) {
+	t.Parallel()
 	need.Tool(t, "qemu-system-x86_64")
 	path, _ := demoDisk(t)
 	point := mountMigimg(t, loop(t, path, "-r"))

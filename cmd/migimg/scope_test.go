@@ -109,6 +109,7 @@ func fourPartitions(t *testing.T) string {
 // TestScopedBoot: the system's partition alone, of a disk with four, boots. Its
 // fstab must not wait for the swap partition that is left out; preflight says so.
 func TestScopedBoot(t *testing.T) {
+	t.Parallel()
 	need.Tool(t, "qemu-system-x86_64", "sfdisk")
 	path := fourPartitions(t)
 	_, root := demoDisk(t)
