@@ -48,6 +48,7 @@ test             genisoimage      genisoimage
 test             isohybrid        syslinux-utils isolinux syslinux-common
 test             setfattr         attr
 test             grub-emu         grub-emu
+test             grub-fstest      grub-common
 test             script           bsdutils
 test             mkinitramfs      initramfs-tools-core
 test             dracut           dracut-core
