@@ -86,6 +86,15 @@ type Container interface {
 	Holds(v Volume, off int64) bool
 }
 
+// StillScanner is what a Scanner is that can do more with a volume that nothing can
+// write to: there, for instance, a journal that was not replayed is what a crash
+// left, and not what a mounted filesystem is writing.
+type StillScanner interface {
+	Scanner
+	// WhenStill is the scanner for such volumes.
+	WhenStill() Scanner
+}
+
 // Report is what a scanner says of a volume.
 type Report struct {
 	// Type is the format, more exact than the scanner's name where one scanner

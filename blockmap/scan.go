@@ -17,6 +17,9 @@ const maxVolumes = 4096
 type ScanOptions struct {
 	// ClusterSize of the map in bytes; 0 means DefaultClusterSize.
 	ClusterSize int64
+	// Still, if set, says of a volume, by its name, that nothing can write to it; see
+	// [StillScanner]. Otherwise it is said of none.
+	Still func(volume string) bool
 	// Progress, if set, is called with the name of each volume as its scan
 	// begins.
 	Progress func(volume, scanner string)
@@ -34,7 +37,7 @@ func Scan(ctx context.Context, dev Volume, scanners []Scanner, o ScanOptions) (*
 	if err != nil {
 		return nil, nil, err
 	}
-	s := &scan{ctx: ctx, m: m, scanners: scanners, progress: o.Progress}
+	s := &scan{ctx: ctx, m: m, scanners: scanners, still: o.Still, progress: o.Progress}
 	root, err := s.volume("", dev, 0)
 	if err != nil {
 		return nil, nil, err
@@ -48,6 +51,7 @@ type scan struct {
 	ctx      context.Context
 	m        *Map
 	scanners []Scanner
+	still    func(volume string) bool
 	progress func(volume, scanner string)
 	volumes  int
 }
@@ -67,6 +71,9 @@ func (s *scan) volume(name string, v Volume, depth int) (*VolumeInfo, error) {
 	if sc == nil {
 		info.Type, info.Whole = why.Type, why.Whole
 		return info, s.ctx.Err()
+	}
+	if c, ok := sc.(StillScanner); ok && s.still != nil && s.still(name) {
+		sc = c.WhenStill()
 	}
 	if s.progress != nil {
 		s.progress(name, sc.Name())

@@ -286,3 +286,32 @@ func BenchmarkScan(b *testing.B) {
 		}
 	}
 }
+
+// stiller frees all that it is given, of volumes that nothing can write to.
+type stiller struct{ still bool }
+
+func (s stiller) Name() string       { return "s" }
+func (s stiller) Probe(Volume) error { return nil }
+func (s stiller) WhenStill() Scanner { return stiller{true} }
+func (s stiller) Scan(_ context.Context, v Volume, k Sink) (Report, error) {
+	if !s.still {
+		return Report{Whole: "moving"}, nil
+	}
+	return Report{}, k.Free(0, v.Size())
+}
+
+func TestScanStill(t *testing.T) {
+	for _, c := range []struct {
+		still func(string) bool
+		want  int64
+	}{
+		{nil, testSize},
+		{func(string) bool { return false }, testSize},
+		{func(name string) bool { return name == "" }, 0},
+	} {
+		m, _, err := Scan(context.Background(), blank(), []Scanner{stiller{}}, ScanOptions{Still: c.still})
+		if err != nil || m.Bytes() != c.want {
+			t.Errorf("%d bytes are carried, %v; want %d", m.Bytes(), err, c.want)
+		}
+	}
+}

@@ -83,7 +83,7 @@ func open(t *testing.T, disk string) Source {
 		t.Fatal(err)
 	}
 	v := blockmap.Bytes(f, fi.Size(), 0)
-	m, tree, err := blockmap.Scan(context.Background(), v, all.Scanners(true), blockmap.ScanOptions{})
+	m, tree, err := blockmap.Scan(context.Background(), v, all.Scanners(), blockmap.ScanOptions{Still: func(string) bool { return true }})
 	if err != nil {
 		t.Fatal(err)
 	}

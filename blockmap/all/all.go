@@ -17,16 +17,13 @@ import (
 )
 
 // Scanners are all scanners. The order does not matter: a volume that two of
-// them claim is carried whole. still says that nothing can write to the device:
-// then a journal that was not replayed is what a crash left, not what a mounted
-// filesystem is writing, and can be read instead of giving up; and XFS and btrfs,
-// which can look the same mounted or not, can be mapped at all.
-func Scanners(still bool) []blockmap.Scanner {
+// them claim is carried whole.
+func Scanners() []blockmap.Scanner {
 	return []blockmap.Scanner{
 		ptable.Scanner{},
-		ext4.Scanner{Replay: still},
-		xfs.Scanner{Still: still},
-		btrfs.Scanner{Still: still},
+		ext4.Scanner{},
+		xfs.Scanner{},
+		btrfs.Scanner{},
 		swap.Scanner{},
 		lvm.Scanner{},
 		md.Scanner{},

@@ -47,7 +47,10 @@ type Scanner struct {
 	Still bool
 }
 
-var _ blockmap.Scanner = Scanner{}
+var _ blockmap.StillScanner = Scanner{}
+
+// WhenStill maps.
+func (Scanner) WhenStill() blockmap.Scanner { return Scanner{Still: true} }
 
 // Name is "btrfs".
 func (Scanner) Name() string { return "btrfs" }
@@ -68,7 +71,7 @@ func (sc Scanner) Scan(ctx context.Context, v blockmap.Volume, s blockmap.Sink) 
 	r := sb.report()
 	f := &fsys{v: v, sb: sb}
 	if err = sb.check(v); err == nil && !sc.Still {
-		err = refuse("the filesystem may be mounted and written to, which cannot be seen on the disk, and what it will write lies in what is free now: unmount it or mount it read-only, and everything else of the disk too")
+		err = refuse("the filesystem may be mounted and written to, which cannot be seen on the disk, and what it will write lies in what is free now: unmount it or mount it read-only, and what may be stacked on it, too")
 	}
 	if err == nil {
 		err = f.scan(ctx, s)

@@ -31,7 +31,10 @@ type Scanner struct {
 	Replay bool
 }
 
-var _ blockmap.Scanner = Scanner{}
+var _ blockmap.StillScanner = Scanner{}
+
+// WhenStill replays journals.
+func (Scanner) WhenStill() blockmap.Scanner { return Scanner{Replay: true} }
 
 // Name is "ext4", for all three.
 func (Scanner) Name() string { return "ext4" }

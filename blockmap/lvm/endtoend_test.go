@@ -222,7 +222,7 @@ lvnew -L16M -n swap vg0; pvcreate -q $D1; vgcreate -q vg1 $D1; lvnew -L100M -n d
 	}
 
 	began := time.Now()
-	m, info, err := blockmap.Scan(context.Background(), blockmap.Bytes(disk, diskSize, 512), all.Scanners(true), blockmap.ScanOptions{})
+	m, info, err := blockmap.Scan(context.Background(), blockmap.Bytes(disk, diskSize, 512), all.Scanners(), blockmap.ScanOptions{Still: func(string) bool { return true }})
 	if err != nil {
 		t.Fatal(err)
 	}

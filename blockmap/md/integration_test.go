@@ -160,7 +160,7 @@ func TestFilesystemInside(t *testing.T) {
 				t.Fatal(err)
 			}
 			m1, info1 := scanAll(t, fs, int64(s.size)*512, ext4.Scanner{})
-			m, info := scanAll(t, disk, size, all.Scanners(true)...)
+			m, info := scanAll(t, disk, size, all.Scanners()...)
 			if info1.Whole != "" || info.Whole != "" || len(info.Children) != 1 || info.Children[0].Name != "md" || info.Children[0].Type != "ext4" {
 				t.Fatalf("%+v\n%+v", info1, info)
 			}
@@ -210,7 +210,7 @@ func TestOldSuperblock(t *testing.T) {
 		if _, err := f.WriteAt(super, s.at(size)); err != nil {
 			t.Fatal(err)
 		}
-		m, info := scanAll(t, f, size, all.Scanners(true)...)
+		m, info := scanAll(t, f, size, all.Scanners()...)
 		if m.Bytes() != size || len(info.Children) != 1 || info.Children[0].Whole == "" {
 			t.Errorf("%s: %d bytes carried, %+v", v, m.Bytes(), info)
 		} else {

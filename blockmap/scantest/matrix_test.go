@@ -86,7 +86,7 @@ func TestMatrix(t *testing.T) {
 	if short {
 		names = []string{"ext2", "swap", "squashfs"}
 	}
-	scanners := all.Scanners(false)
+	scanners := all.Scanners()
 	var rows []*row
 	for _, f := range filesystems() {
 		known := slices.ContainsFunc(scanners, func(s blockmap.Scanner) bool { return s.Name() == f.scanner })
@@ -173,7 +173,7 @@ func (c *matrixCase) run() {
 		c.t.Fatal(err)
 	}
 	defer func() { _ = file.Close() }()
-	m, info, err := blockmap.Scan(context.Background(), blockmap.Bytes(file, size, c.out.sector), c.scanners, blockmap.ScanOptions{})
+	m, info, err := blockmap.Scan(context.Background(), blockmap.Bytes(file, size, c.out.sector), c.scanners, blockmap.ScanOptions{Still: func(string) bool { return true }})
 	if err != nil {
 		c.t.Fatal(err)
 	}

@@ -41,7 +41,10 @@ type Scanner struct {
 	Still bool
 }
 
-var _ blockmap.Scanner = Scanner{}
+var _ blockmap.StillScanner = Scanner{}
+
+// WhenStill maps.
+func (Scanner) WhenStill() blockmap.Scanner { return Scanner{Still: true} }
 
 // Name is "xfs".
 func (Scanner) Name() string { return "xfs" }
@@ -52,7 +55,7 @@ func (Scanner) Probe(v blockmap.Volume) error {
 	return err
 }
 
-const mayBeMounted = "the device is in use, and XFS has no mark that says whether this filesystem is mounted: unmount what is mounted on the device, or mount it read-only"
+const mayBeMounted = "the filesystem may be mounted and written to, and XFS has no mark that says so: unmount it or mount it read-only, and what may be stacked on it, too"
 
 // groupsAtOnce is how many allocation groups have their headers read together.
 const groupsAtOnce = 32

@@ -52,3 +52,23 @@ func chooseConsistency(want string, uses []device.Use) (consistency, error) {
 	}
 	return consistency{}, fmt.Errorf("--consistency %s is not one of auto, offline, live", want)
 }
+
+// still says that nothing can write to a volume: the device is offline, or what is
+// mounted read-write are other partitions of it. What is stacked on them
+// (device-mapper, md) may be on any of them.
+func (s *source) still(volume string) bool {
+	if s.consistency.Level == levelOffline {
+		return true
+	}
+	writers := 0
+	for _, u := range s.uses {
+		if !u.Write {
+			continue
+		}
+		writers++
+		if volume == "" || u.Partition == 0 || u.Partition == partitionOf(volume) {
+			return false
+		}
+	}
+	return writers > 0 // else live was asked for, and the owner knows why
+}

@@ -95,8 +95,9 @@ func open(ctx context.Context, path string, o sourceOptions) (s *source, err err
 	if s.table, err = ptable.Read(dev); err != nil {
 		return nil, fmt.Errorf("%s: reading the partition table: %w", path, err)
 	}
-	s.blocks, s.volumes, err = blockmap.Scan(ctx, dev, scanners.Scanners(s.consistency.Level == levelOffline), blockmap.ScanOptions{
+	s.blocks, s.volumes, err = blockmap.Scan(ctx, dev, scanners.Scanners(), blockmap.ScanOptions{
 		ClusterSize: min(o.clusterSize, blockmap.DefaultClusterSize),
+		Still:       s.still,
 		Progress:    o.progress.scanning,
 	})
 	if err != nil {
