@@ -5,7 +5,9 @@ import (
 	"migimg/blockmap"
 	"migimg/blockmap/btrfs"
 	"migimg/blockmap/erofs"
+	"migimg/blockmap/exfat"
 	"migimg/blockmap/ext4"
+	"migimg/blockmap/fat"
 	"migimg/blockmap/iso9660"
 	"migimg/blockmap/luks"
 	"migimg/blockmap/lvm"
@@ -24,6 +26,8 @@ func Scanners() []blockmap.Scanner {
 		ext4.Scanner{},
 		xfs.Scanner{},
 		btrfs.Scanner{},
+		fat.Scanner{},
+		exfat.Scanner{},
 		swap.Scanner{},
 		lvm.Scanner{},
 		md.Scanner{},
