@@ -31,10 +31,14 @@ const (
 )
 
 func disk(name string, size int64, mkfs, fill string) scantest.Disk {
-	return scantest.Disk{
+	d := scantest.Disk{
 		Name: name, Size: size, Mkfs: mkfs + ` "$IMG"; ` + fill,
 		Extract: `mcopy -s -n -i "$IMG" ::/ "$DST"`,
 	}
+	if fill == "" {
+		d.Fill = scantest.Empty
+	}
+	return d
 }
 
 // partclone is what partclone's domain log says is free: the second oracle
