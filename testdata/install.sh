@@ -34,6 +34,7 @@ test             mkfs.btrfs       btrfs-progs
 test             mkfs.vfat        dosfstools
 test             mcopy            mtools
 test             mkfs.ntfs        ntfs-3g
+test             python3          python3
 test             mkfs.exfat       exfatprogs
 test             mkfs.f2fs        f2fs-tools
 test             lvcreate         lvm2

@@ -12,6 +12,7 @@ import (
 	"migimg/blockmap/luks"
 	"migimg/blockmap/lvm"
 	"migimg/blockmap/md"
+	"migimg/blockmap/ntfs"
 	"migimg/blockmap/ptable"
 	"migimg/blockmap/squashfs"
 	"migimg/blockmap/swap"
@@ -28,6 +29,7 @@ func Scanners() []blockmap.Scanner {
 		btrfs.Scanner{},
 		fat.Scanner{},
 		exfat.Scanner{},
+		ntfs.Scanner{},
 		swap.Scanner{},
 		lvm.Scanner{},
 		md.Scanner{},
