@@ -45,7 +45,7 @@ func mounted(t testing.TB, img, fstype, options string, f func(dir string)) {
 func released(t testing.TB, img string) {
 	t.Helper()
 	left := ""
-	for range 50 { // the kernel lets go of it a moment after the unmounting
+	for range 1500 { // the kernel lets go of it when nobody looks at it any more
 		if left = shell(t, `losetup -j "$IMG"`, "IMG="+img); left == "" {
 			return
 		}

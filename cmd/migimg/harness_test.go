@@ -45,7 +45,15 @@ func testMain(m *testing.M) int {
 		return 1
 	}
 	code := m.Run()
-	if left := leftovers(); len(left) > 0 {
+	left := leftovers()
+	for range 500 { // a loop device is there until nobody looks at it any more
+		if len(left) == 0 {
+			break
+		}
+		time.Sleep(20 * time.Millisecond)
+		left = leftovers()
+	}
+	if len(left) > 0 {
 		fmt.Fprintln(os.Stderr, "left behind:", left)
 		code = 1
 	}
