@@ -2,7 +2,6 @@ package blockmap
 
 import (
 	"fmt"
-	"io"
 )
 
 // ends is a volume's first and last bytes, read at once.
@@ -36,12 +35,9 @@ func readEnds(v Volume) (*ends, error) {
 }
 
 func (e *ends) read(p []byte, off int64) error {
-	n, err := e.v.ReadAt(p, off)
-	if n == len(p) {
+	err := ReadFull(e.v, p, off)
+	if err == nil {
 		return nil
-	}
-	if err == nil || err == io.EOF {
-		err = io.ErrUnexpectedEOF
 	}
 	return fmt.Errorf("reading %d bytes at %d: %w", len(p), off, err)
 }

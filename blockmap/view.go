@@ -106,11 +106,3 @@ func (v *view) readParts(buf []byte, base int64, parts []Range) (int64, error) {
 	}
 	return 0, nil
 }
-
-// orEOF makes a short read without an error one: the device has shrunk.
-func orEOF(err error) error {
-	if err == nil || err == io.EOF {
-		return io.ErrUnexpectedEOF
-	}
-	return err
-}

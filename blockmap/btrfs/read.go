@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"migimg/blockmap"
+
 	"golang.org/x/sync/errgroup"
 )
 
@@ -48,7 +50,7 @@ func (f *fsys) readBlock(b []byte, p pointer) error {
 	}
 	var failed error
 	for i, off := range at {
-		if err := readFull(f.v, b, off); err != nil {
+		if err := blockmap.ReadFull(f.v, b, off); err != nil {
 			failed = fmt.Errorf("btrfs: tree block %d at byte %d: %w", p.logical, off, err)
 			continue
 		}
@@ -135,7 +137,7 @@ func (t *batch) read(ctx context.Context, blocks []pointer) error {
 // run reads the slots [from, to), which touch on the device.
 func (t *batch) run(blocks []pointer, from, to int) error {
 	n := t.f.sb.nodeSize
-	err := readFull(t.f.v, t.buf[int64(from)*n:int64(to)*n], t.where[from].off)
+	err := blockmap.ReadFull(t.f.v, t.buf[int64(from)*n:int64(to)*n], t.where[from].off)
 	for k := from; k < to; k++ {
 		p := blocks[t.where[k].index]
 		if err == nil && t.f.verify(t.slot(k), p) == "" {

@@ -61,7 +61,7 @@ func readSuper(v blockmap.Volume) ([]byte, error) {
 		return nil, blockmap.ErrNotMine
 	}
 	b := make([]byte, superSize)
-	if err := readFull(v, b, superOffset); err != nil {
+	if err := blockmap.ReadFull(v, b, superOffset); err != nil {
 		return nil, fmt.Errorf("btrfs: superblock at byte %d: %w", superOffset, err)
 	}
 	if string(b[0x40:][:len(superMagic)]) != superMagic {
@@ -184,7 +184,7 @@ func (s *superblock) checkMirrors(v blockmap.Volume) error {
 			continue
 		}
 		b := make([]byte, superSize)
-		if err := readFull(v, b, off); err != nil {
+		if err := blockmap.ReadFull(v, b, off); err != nil {
 			return fmt.Errorf("btrfs: copy of the superblock at byte %d: %w", off, err)
 		}
 		m := parseSuper(b)

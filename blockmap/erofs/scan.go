@@ -11,7 +11,6 @@ package erofs
 import (
 	"context"
 	"fmt"
-	"io"
 
 	"migimg/blockmap"
 	"migimg/blockmap/tail"
@@ -45,7 +44,7 @@ func (Scanner) Scan(ctx context.Context, v blockmap.Volume, s blockmap.Sink) (bl
 	r.BlockSize = 1 << sb.blockBits
 	if sb.compat&compatChecksum != 0 {
 		b := make([]byte, sb.checkedLen())
-		if err := readFull(v, b, superOffset); err != nil {
+		if err := blockmap.ReadFull(v, b, superOffset); err != nil {
 			return r, fmt.Errorf("erofs: first block: %w", err)
 		}
 		if !sb.sound(b) {
@@ -65,23 +64,11 @@ func read(v blockmap.Volume) (*superblock, error) {
 		return nil, blockmap.ErrNotMine
 	}
 	b := make([]byte, superSize)
-	if err := readFull(v, b, superOffset); err != nil {
+	if err := blockmap.ReadFull(v, b, superOffset); err != nil {
 		return nil, fmt.Errorf("erofs: superblock at byte %d: %w", superOffset, err)
 	}
 	if string(b[:len(magic)]) != magic {
 		return nil, blockmap.ErrNotMine
 	}
 	return parseSuper(b), nil
-}
-
-// readFull is ReadAt that takes a short read for an error.
-func readFull(r io.ReaderAt, p []byte, off int64) error {
-	n, err := r.ReadAt(p, off)
-	if n == len(p) {
-		return nil
-	}
-	if err == nil || err == io.EOF {
-		err = io.ErrUnexpectedEOF
-	}
-	return err
 }

@@ -100,12 +100,9 @@ type fsys struct {
 
 // readFull is ReadAt that takes a short read for an error.
 func readFull(r io.ReaderAt, p []byte, off int64, what string) error {
-	n, err := r.ReadAt(p, off)
-	if n == len(p) {
+	err := blockmap.ReadFull(r, p, off)
+	if err == nil {
 		return nil
-	}
-	if err == nil || err == io.EOF {
-		err = io.ErrUnexpectedEOF
 	}
 	return fmt.Errorf("exfat: %s at byte %d: %w", what, off, err)
 }

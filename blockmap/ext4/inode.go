@@ -3,6 +3,8 @@ package ext4
 import (
 	"encoding/binary"
 	"fmt"
+
+	"migimg/blockmap"
 )
 
 // An inode (kernel, Documentation/filesystems/ext4/inodes.rst), little-endian:
@@ -75,7 +77,7 @@ func (f *fsys) readFile(ino uint32) (*file, error) {
 	}
 	d := make(desc, s.descSize)
 	n := g / s.descPerBlock
-	if err := readFull(f.v, d, s.tableBlock(n)*s.blockSize+g%s.descPerBlock*s.descSize); err != nil {
+	if err := blockmap.ReadFull(f.v, d, s.tableBlock(n)*s.blockSize+g%s.descPerBlock*s.descSize); err != nil {
 		return nil, fmt.Errorf("ext4: descriptor of group %d: %w", g, err)
 	}
 	if t := d.inodeTable(); t <= 0 || t > s.blocks-s.tableBlocks() {
@@ -83,7 +85,7 @@ func (f *fsys) readFile(ino uint32) (*file, error) {
 	}
 	raw := make([]byte, s.inodeSize)
 	off := d.inodeTable()*s.blockSize + (int64(ino)-1)%s.inodesPerGroup*s.inodeSize
-	if err := readFull(f.v, raw, off); err != nil {
+	if err := blockmap.ReadFull(f.v, raw, off); err != nil {
 		return nil, fmt.Errorf("ext4: inode %d at byte %d: %w", ino, off, err)
 	}
 	if !s.inodeSound(ino, raw) {
@@ -157,7 +159,7 @@ func (w *walker) node(at int64) ([]byte, error) {
 	}
 	w.file.nodes.add(at, 1)
 	b := make([]byte, w.f.sb.blockSize)
-	if err := readFull(w.f.v, b, at*w.f.sb.blockSize); err != nil {
+	if err := blockmap.ReadFull(w.f.v, b, at*w.f.sb.blockSize); err != nil {
 		return nil, fmt.Errorf("block %d of its tree: %w", at, err)
 	}
 	return b, nil

@@ -3,6 +3,8 @@ package ext4
 import (
 	"encoding/binary"
 	"fmt"
+
+	"migimg/blockmap"
 )
 
 // The journal is a file of blocks (jbd2; kernel, Documentation/filesystems/
@@ -102,7 +104,7 @@ func (j *journal) block(n int64) ([]byte, error) {
 			k = 1 // the superblock, which is all of a clean journal that is read
 		}
 		chunk := make([]byte, k*size)
-		if err := readFull(j.f.v, chunk, at*size); err != nil {
+		if err := blockmap.ReadFull(j.f.v, chunk, at*size); err != nil {
 			j.chunk = nil
 			return nil, fmt.Errorf("ext4: journal at byte %d: %w", at*size, err)
 		}

@@ -15,7 +15,6 @@ package ext4
 import (
 	"context"
 	"fmt"
-	"io"
 
 	"migimg/blockmap"
 )
@@ -120,7 +119,7 @@ func readSuper(v blockmap.Volume) (*superblock, error) {
 		return nil, blockmap.ErrNotMine
 	}
 	b := make([]byte, superSize)
-	if err := readFull(v, b, superOffset); err != nil {
+	if err := blockmap.ReadFull(v, b, superOffset); err != nil {
 		return nil, fmt.Errorf("ext4: superblock at byte %d: %w", superOffset, err)
 	}
 	if !looksLike(b) {
@@ -141,20 +140,8 @@ func (f *fsys) read(p []byte, at int64, what string) error {
 // readHome fills p from block at on with what is on the disk.
 func (f *fsys) readHome(p []byte, at int64, what string) error {
 	off := at * f.sb.blockSize
-	if err := readFull(f.v, p, off); err != nil {
+	if err := blockmap.ReadFull(f.v, p, off); err != nil {
 		return fmt.Errorf("ext4: %s at byte %d: %w", what, off, err)
 	}
 	return nil
-}
-
-// readFull is ReadAt that takes a short read for an error.
-func readFull(r io.ReaderAt, p []byte, off int64) error {
-	n, err := r.ReadAt(p, off)
-	if n == len(p) {
-		return nil
-	}
-	if err == nil || err == io.EOF {
-		err = io.ErrUnexpectedEOF
-	}
-	return err
 }

@@ -80,7 +80,7 @@ func readBoot(v blockmap.Volume) (*boot, error) {
 		return nil, blockmap.ErrNotMine
 	}
 	raw := make([]byte, bootSize)
-	if err := readFull(v, raw, 0); err != nil {
+	if err := blockmap.ReadFull(v, raw, 0); err != nil {
 		return nil, fmt.Errorf("vfat: boot sector: %w", err)
 	}
 	if !looksLike(raw) {
@@ -240,7 +240,7 @@ func (f *fsys) checkBackup() (string, error) {
 		return "", nil
 	}
 	raw := make([]byte, bootSize)
-	if err := readFull(f.v, raw, at*f.sector); err != nil {
+	if err := blockmap.ReadFull(f.v, raw, at*f.sector); err != nil {
 		return "", fmt.Errorf("vfat: backup boot sector at byte %d: %w", at*f.sector, err)
 	}
 	if looksLike(raw) {

@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"strings"
+
+	"migimg/blockmap"
 )
 
 // Of a directory entry (specification, "FAT Directory Structure"):
@@ -29,7 +31,7 @@ const maxLabelClusters = 100
 func (f *fsys) label() (string, error) {
 	if f.bits != 32 {
 		b := make([]byte, f.rootEntries*dirEntry)
-		if err := readFull(f.v, b, f.rootStart()); err != nil {
+		if err := blockmap.ReadFull(f.v, b, f.rootStart()); err != nil {
 			return "", fmt.Errorf("vfat: root directory at byte %d: %w", f.rootStart(), err)
 		}
 		label, _ := findLabel(b)
@@ -38,7 +40,7 @@ func (f *fsys) label() (string, error) {
 	b := make([]byte, f.cluster)
 	chain := &links{f: f}
 	for c, n := f.rootCluster, 0; f.valid(c) && n < maxLabelClusters; n++ {
-		if err := readFull(f.v, b, f.offset(c)); err != nil {
+		if err := blockmap.ReadFull(f.v, b, f.offset(c)); err != nil {
 			return "", fmt.Errorf("vfat: root directory at byte %d: %w", f.offset(c), err)
 		}
 		if label, found := findLabel(b); found {
@@ -101,7 +103,7 @@ func (l *links) next(c int64) (int64, error) {
 		if f.flags&flagNoMirror != 0 {
 			copyOff = f.flags & maskActive * f.fatSectors * f.sector
 		}
-		if err := readFull(f.v, buf[:n], f.fatStart()+copyOff+at); err != nil {
+		if err := blockmap.ReadFull(f.v, buf[:n], f.fatStart()+copyOff+at); err != nil {
 			return 0, fmt.Errorf("vfat: FAT at byte %d: %w", f.fatStart()+copyOff+at, err)
 		}
 		l.buf = buf

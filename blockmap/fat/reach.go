@@ -3,6 +3,8 @@ package fat
 import (
 	"context"
 	"fmt"
+
+	"migimg/blockmap"
 )
 
 // maxDirs bounds how many directories a hostile filesystem may make the scanner
@@ -26,7 +28,7 @@ func (f *fsys) reach(ctx context.Context, t *table) (string, error) {
 		w.add(f.rootCluster, true)
 	} else {
 		b := make([]byte, f.rootEntries*dirEntry)
-		if err := readFull(f.v, b, f.rootStart()); err != nil {
+		if err := blockmap.ReadFull(f.v, b, f.rootStart()); err != nil {
 			return "", fmt.Errorf("vfat: root directory at byte %d: %w", f.rootStart(), err)
 		}
 		w.entries(b)
@@ -39,7 +41,7 @@ func (f *fsys) reach(ctx context.Context, t *table) (string, error) {
 			if err := ctx.Err(); err != nil {
 				return "", err
 			}
-			if err := readFull(f.v, b, f.offset(c)); err != nil {
+			if err := blockmap.ReadFull(f.v, b, f.offset(c)); err != nil {
 				return "", fmt.Errorf("vfat: directory at byte %d: %w", f.offset(c), err)
 			}
 			if w.entries(b); len(w.todo) > maxDirs {

@@ -20,7 +20,6 @@ package fat
 import (
 	"context"
 	"fmt"
-	"io"
 
 	"migimg/blockmap"
 )
@@ -59,7 +58,7 @@ func (Scanner) Probe(v blockmap.Volume) error {
 	if v.Size() < off+int64(len(head)) {
 		return blockmap.ErrNotMine
 	}
-	if err := readFull(v, head, off); err != nil {
+	if err := blockmap.ReadFull(v, head, off); err != nil {
 		return fmt.Errorf("vfat: FAT at byte %d: %w", off, err)
 	}
 	if head[0] != b.media || head[1] != 0xff || head[2] != 0xff {
@@ -143,16 +142,4 @@ func (f *fsys) freeClusters(carried bitset, s blockmap.Sink) error {
 		c = carried.next(to, end, false)
 	}
 	return nil
-}
-
-// readFull is ReadAt that takes a short read for an error.
-func readFull(r io.ReaderAt, p []byte, off int64) error {
-	n, err := r.ReadAt(p, off)
-	if n == len(p) {
-		return nil
-	}
-	if err == nil || err == io.EOF {
-		err = io.ErrUnexpectedEOF
-	}
-	return err
 }

@@ -6,6 +6,8 @@ import (
 	"encoding/binary"
 	"fmt"
 
+	"migimg/blockmap"
+
 	"golang.org/x/sync/errgroup"
 )
 
@@ -51,7 +53,7 @@ func (f *fsys) readTable(ctx context.Context) (*table, string, error) {
 		for i, buf := range bufs {
 			g.Go(func() error {
 				off := f.fatStart() + int64(i)*f.fatSectors*f.sector + at
-				if err := readFull(f.v, buf[:n], off); err != nil {
+				if err := blockmap.ReadFull(f.v, buf[:n], off); err != nil {
 					return fmt.Errorf("vfat: FAT %d at byte %d: %w", i+1, off, err)
 				}
 				return gctx.Err()
@@ -166,7 +168,7 @@ func (f *fsys) freeCount() (int64, error) {
 		return -1, nil
 	}
 	b := make([]byte, 512)
-	if err := readFull(f.v, b, at*f.sector); err != nil {
+	if err := blockmap.ReadFull(f.v, b, at*f.sector); err != nil {
 		return 0, fmt.Errorf("vfat: FSInfo sector at byte %d: %w", at*f.sector, err)
 	}
 	n := le.Uint32(b[488:])

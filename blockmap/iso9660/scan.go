@@ -14,7 +14,6 @@ package iso9660
 import (
 	"context"
 	"fmt"
-	"io"
 
 	"migimg/blockmap"
 	"migimg/blockmap/tail"
@@ -34,7 +33,7 @@ func (Scanner) Probe(v blockmap.Volume) error {
 		return blockmap.ErrNotMine
 	}
 	b := make([]byte, idAt+idLen)
-	if err := readFull(v, b, first*sector); err != nil {
+	if err := blockmap.ReadFull(v, b, first*sector); err != nil {
 		return fmt.Errorf("iso9660: descriptor in sector %d: %w", first, err)
 	}
 	if string(b[idAt:]) != id {
@@ -85,7 +84,7 @@ func (d *descriptors) outside(v blockmap.Volume, b []byte) (string, error) {
 		if isUDF || at < first || at >= size {
 			continue
 		}
-		if err := readFull(v, tag, at*sector); err != nil {
+		if err := blockmap.ReadFull(v, tag, at*sector); err != nil {
 			return "", fmt.Errorf("iso9660: sector %d: %w", at, err)
 		}
 		isUDF = isAnchor(tag, at)
@@ -98,7 +97,7 @@ func (d *descriptors) outside(v blockmap.Volume, b []byte) (string, error) {
 			return fmt.Sprintf("the ISO 9660 volume ends at sector %d, but its boot catalog is sector %d", d.sectors, at), nil
 		}
 		catalog := make([]byte, sector)
-		if err := readFull(v, catalog, at*sector); err != nil {
+		if err := blockmap.ReadFull(v, catalog, at*sector); err != nil {
 			return "", fmt.Errorf("iso9660: boot catalog in sector %d: %w", at, err)
 		}
 		if why := bootImages(catalog, d.sectors); why != "" {
@@ -111,20 +110,8 @@ func (d *descriptors) outside(v blockmap.Volume, b []byte) (string, error) {
 // read reads the system area and what may be descriptors.
 func read(v blockmap.Volume) ([]byte, error) {
 	b := make([]byte, min((first+maxDescriptors)*sector, v.Size()))
-	if err := readFull(v, b, 0); err != nil {
+	if err := blockmap.ReadFull(v, b, 0); err != nil {
 		return nil, fmt.Errorf("iso9660: descriptors: %w", err)
 	}
 	return b, nil
-}
-
-// readFull is ReadAt that takes a short read for an error.
-func readFull(r io.ReaderAt, p []byte, off int64) error {
-	n, err := r.ReadAt(p, off)
-	if n == len(p) {
-		return nil
-	}
-	if err == nil || err == io.EOF {
-		err = io.ErrUnexpectedEOF
-	}
-	return err
 }

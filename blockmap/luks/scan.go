@@ -10,9 +10,7 @@ package luks
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 
 	"migimg/blockmap"
 )
@@ -60,12 +58,9 @@ func (Scanner) Scan(ctx context.Context, v blockmap.Volume, _ blockmap.Sink) (bl
 
 // readFull fills p from off; the volume's end before that is an error.
 func readFull(v blockmap.Volume, p []byte, off int64) error {
-	n, err := v.ReadAt(p, off)
-	if n == len(p) {
+	err := blockmap.ReadFull(v, p, off)
+	if err == nil {
 		return nil
-	}
-	if err == nil || errors.Is(err, io.EOF) {
-		err = io.ErrUnexpectedEOF
 	}
 	return fmt.Errorf("luks: header at byte %d: %w", off, err)
 }

@@ -28,7 +28,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 
 	"migimg/blockmap"
 )
@@ -126,12 +125,9 @@ func refuse(format string, a ...any) error { return refusal(fmt.Sprintf(format, 
 
 // readFull fills p from off; the volume's end before that is an error.
 func readFull(v blockmap.Volume, p []byte, off int64, what string) error {
-	n, err := v.ReadAt(p, off)
-	if n == len(p) {
+	err := blockmap.ReadFull(v, p, off)
+	if err == nil {
 		return nil
-	}
-	if err == nil || errors.Is(err, io.EOF) {
-		err = io.ErrUnexpectedEOF
 	}
 	return fmt.Errorf("lvm: %s at byte %d: %w", what, off, err)
 }

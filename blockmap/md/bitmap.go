@@ -2,9 +2,7 @@ package md
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
-	"io"
 
 	"migimg/blockmap"
 )
@@ -25,10 +23,7 @@ const (
 // readBitmap finds how long the bitmap is, and refuses one that overlaps the data.
 func (m *member) readBitmap(v blockmap.Volume) error {
 	b := make([]byte, bitmapHeader)
-	if n, err := v.ReadAt(b, m.bitmap.Off); n < len(b) {
-		if err == nil || errors.Is(err, io.EOF) {
-			err = io.ErrUnexpectedEOF
-		}
+	if err := blockmap.ReadFull(v, b, m.bitmap.Off); err != nil {
 		return fmt.Errorf("md: bitmap at byte %d: %w", m.bitmap.Off, err)
 	}
 	le := binary.LittleEndian

@@ -18,9 +18,7 @@ package md
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
-	"io"
 
 	"migimg/blockmap"
 )
@@ -108,12 +106,9 @@ func find(v blockmap.Volume) (found []*member, err error) {
 		return nil, nil
 	}
 	read := func(b []byte, version string, at int64) error {
-		n, err := v.ReadAt(b, at)
-		if n == len(b) {
+		err := blockmap.ReadFull(v, b, at)
+		if err == nil {
 			return nil
-		}
-		if err == nil || errors.Is(err, io.EOF) {
-			err = io.ErrUnexpectedEOF
 		}
 		return fmt.Errorf("md: superblock %s at byte %d: %w", version, at, err)
 	}

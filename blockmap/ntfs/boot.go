@@ -58,7 +58,7 @@ func readBoot(v blockmap.Volume) (*boot, error) {
 		return nil, blockmap.ErrNotMine
 	}
 	b := make([]byte, bootSize)
-	if err := readFull(v, b, 0); err != nil {
+	if err := blockmap.ReadFull(v, b, 0); err != nil {
 		return nil, fmt.Errorf("ntfs: boot sector at byte 0: %w", err)
 	}
 	if string(b[3:3+len(bootMark)]) != bootMark {

@@ -24,7 +24,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 
 	"migimg/blockmap"
 )
@@ -123,20 +122,8 @@ type fsys struct {
 
 // read fills p from byte off of the volume on. what names it in the error.
 func (f *fsys) read(p []byte, off int64, what string) error {
-	if err := readFull(f.v, p, off); err != nil {
+	if err := blockmap.ReadFull(f.v, p, off); err != nil {
 		return fmt.Errorf("ntfs: %s at byte %d: %w", what, off, err)
 	}
 	return nil
-}
-
-// readFull is ReadAt that takes a short read for an error.
-func readFull(r io.ReaderAt, p []byte, off int64) error {
-	n, err := r.ReadAt(p, off)
-	if n == len(p) {
-		return nil
-	}
-	if err == nil || err == io.EOF {
-		err = io.ErrUnexpectedEOF
-	}
-	return err
 }

@@ -204,12 +204,9 @@ func (e *readError) Unwrap() error { return e.err }
 // readFull fills p from off. The end of the volume before that is an error. Its
 // errors are *readError.
 func readFull(v io.ReaderAt, p []byte, off int64) error {
-	n, err := v.ReadAt(p, off)
-	if n == len(p) {
+	err := blockmap.ReadFull(v, p, off)
+	if err == nil {
 		return nil
-	}
-	if err == nil || errors.Is(err, io.EOF) {
-		err = io.ErrUnexpectedEOF
 	}
 	return &readError{off, int64(len(p)), err}
 }

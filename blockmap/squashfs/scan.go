@@ -13,7 +13,6 @@ package squashfs
 import (
 	"context"
 	"fmt"
-	"io"
 
 	"migimg/blockmap"
 	"migimg/blockmap/tail"
@@ -64,7 +63,7 @@ func (Scanner) Scan(ctx context.Context, v blockmap.Volume, s blockmap.Sink) (bl
 	r.BlockSize, r.Features = int64(sb.blockSize), []string{compressors[sb.compression]}
 	if sb.xattrTable != absent {
 		head := make([]byte, xattrHead)
-		if err := readFull(v, head, int64(sb.xattrTable)); err != nil {
+		if err := blockmap.ReadFull(v, head, int64(sb.xattrTable)); err != nil {
 			return r, fmt.Errorf("squashfs: xattr table at byte %d: %w", sb.xattrTable, err)
 		}
 		if r.Whole = sb.checkXattr(head); r.Whole != "" {
@@ -83,23 +82,11 @@ func read(v blockmap.Volume) ([]byte, error) {
 		return nil, blockmap.ErrNotMine
 	}
 	b := make([]byte, superSize)
-	if err := readFull(v, b, 0); err != nil {
+	if err := blockmap.ReadFull(v, b, 0); err != nil {
 		return nil, fmt.Errorf("squashfs: superblock at byte 0: %w", err)
 	}
 	if m := string(b[:4]); m != magic && m != magicBig {
 		return nil, blockmap.ErrNotMine
 	}
 	return b, nil
-}
-
-// readFull is ReadAt that takes a short read for an error.
-func readFull(r io.ReaderAt, p []byte, off int64) error {
-	n, err := r.ReadAt(p, off)
-	if n == len(p) {
-		return nil
-	}
-	if err == nil || err == io.EOF {
-		err = io.ErrUnexpectedEOF
-	}
-	return err
 }

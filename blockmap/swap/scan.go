@@ -19,7 +19,6 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"io"
 	"strings"
 
 	"migimg/blockmap"
@@ -104,10 +103,7 @@ func read(v blockmap.Volume) (*header, error) {
 		return nil, blockmap.ErrNotMine
 	}
 	h := &header{b: make([]byte, min(maxPage, v.Size()))}
-	if n, err := v.ReadAt(h.b, 0); n < len(h.b) {
-		if err == nil || err == io.EOF {
-			err = io.ErrUnexpectedEOF
-		}
+	if err := blockmap.ReadFull(v, h.b, 0); err != nil {
 		return nil, fmt.Errorf("swap: header at byte 0: %w", err)
 	}
 	h.hibernated = strings.HasPrefix(string(h.b[:len(tuxOnIce)]), tuxOnIce)

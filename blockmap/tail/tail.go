@@ -18,7 +18,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
@@ -90,10 +89,7 @@ func look(ctx context.Context, v blockmap.Volume, from, to int64) (int64, error)
 					return nil
 				}
 				p := buf[:min(chunk, to-off)]
-				if n, err := v.ReadAt(p, off); n < len(p) {
-					if err == nil || err == io.EOF {
-						err = io.ErrUnexpectedEOF
-					}
+				if err := blockmap.ReadFull(v, p, off); err != nil {
 					return fmt.Errorf("behind the filesystem's end, at byte %d: %w", off, err)
 				}
 				if !bytes.Equal(p, zeros[:len(p)]) {

@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+
+	"migimg/blockmap"
 )
 
 // An allocation group's headers are its first four sectors: superblock, AGF,
@@ -70,7 +72,7 @@ func (f *fsys) openGroup(no int64) (*group, error) {
 	s := f.sb
 	g := &group{no: no, blocks: s.groupLen(no)}
 	g.head = make([]byte, min(max(headRead, headerSectors*s.sector), g.blocks*s.blockSize))
-	if readFull(f.v, g.head, s.offset(no, 0)) != nil { // perhaps only for what is behind the headers
+	if blockmap.ReadFull(f.v, g.head, s.offset(no, 0)) != nil { // perhaps only for what is behind the headers
 		g.head = g.head[:headerSectors*s.sector]
 		if err := f.read(g.head, s.offset(no, 0), fmt.Sprintf("AG %d: headers", no)); err != nil {
 			return nil, err

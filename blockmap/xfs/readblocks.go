@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
+
+	"migimg/blockmap"
 )
 
 const (
@@ -81,7 +83,7 @@ func (w *walk) readRun(batch []uint32, run []int, buf []byte) error {
 	slot := func(i int) []byte { return buf[int64(i)*size:][:size] }
 	if len(run) > 1 {
 		p := make([]byte, (int64(batch[run[len(run)-1]])+1-first)*size)
-		if readFull(w.f.v, p, w.f.sb.offset(w.g.no, first)) == nil {
+		if blockmap.ReadFull(w.f.v, p, w.f.sb.offset(w.g.no, first)) == nil {
 			for _, i := range run {
 				copy(slot(i), p[(int64(batch[i])-first)*size:])
 			}

@@ -24,7 +24,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
-	"io"
 
 	"golang.org/x/sync/errgroup"
 
@@ -103,7 +102,7 @@ type fsys struct {
 
 // read fills p from byte off of the volume on. what names it in the error.
 func (f *fsys) read(p []byte, off int64, what string) error {
-	if err := readFull(f.v, p, off); err != nil {
+	if err := blockmap.ReadFull(f.v, p, off); err != nil {
 		return fmt.Errorf("xfs: %s at byte %d: %w", what, off, err)
 	}
 	return nil
@@ -118,18 +117,6 @@ func reads(ctx context.Context) (*errgroup.Group, context.Context) {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(readers)
 	return g, ctx
-}
-
-// readFull is ReadAt that takes a short read for an error.
-func readFull(r io.ReaderAt, p []byte, off int64) error {
-	n, err := r.ReadAt(p, off)
-	if n == len(p) {
-		return nil
-	}
-	if err == nil || err == io.EOF {
-		err = io.ErrUnexpectedEOF
-	}
-	return err
 }
 
 // sumOf is the CRC-32C that b must have at byte at: over all of b, with the

@@ -57,7 +57,7 @@ func readMagic(v blockmap.Volume) ([]byte, error) {
 		return nil, blockmap.ErrNotMine
 	}
 	b := make([]byte, superSize)
-	if err := readFull(v, b, 0); err != nil {
+	if err := blockmap.ReadFull(v, b, 0); err != nil {
 		return nil, fmt.Errorf("xfs: superblock at byte 0: %w", err)
 	}
 	if string(b[:4]) != superMagic {
@@ -76,7 +76,7 @@ func readSuper(v blockmap.Volume) (*superblock, error) {
 	n := int64(binary.BigEndian.Uint16(b[102:]))
 	if n > superSize && n <= maxSector && n <= v.Size() {
 		b = make([]byte, n)
-		if err := readFull(v, b, 0); err != nil {
+		if err := blockmap.ReadFull(v, b, 0); err != nil {
 			return nil, fmt.Errorf("xfs: superblock at byte 0: %w", err)
 		}
 	}
