@@ -17,11 +17,9 @@ import (
 
 // scopeOptions are the user's choices of what the image carries.
 type scopeOptions struct {
-	keep, except []int // nil: not asked for
-	boot         bool  // what the system needs to boot
-	gaps, shrink bool
-	round        int64
-	sectorSize   int64
+	ptable.Scope
+	except []int // nil: not asked for
+	boot   bool  // what the system needs to boot
 }
 
 func scopeFlags() []cli.Flag {
@@ -36,7 +34,7 @@ func scopeFlags() []cli.Flag {
 }
 
 func scopeFrom(c *cli.Context) (o scopeOptions, err error) {
-	o.gaps, o.shrink = c.Bool("gaps"), c.Bool("shrink")
+	o.Gaps, o.Shrink = c.Bool("gaps"), c.Bool("shrink")
 	if c.IsSet("partitions") && c.IsSet("except") {
 		return o, errors.New("--partitions and --except exclude each other")
 	}
@@ -44,7 +42,7 @@ func scopeFrom(c *cli.Context) (o scopeOptions, err error) {
 	case list == "boot":
 		o.boot = true
 	case c.IsSet("partitions"):
-		if o.keep, err = numbers(list); err != nil {
+		if o.Keep, err = numbers(list); err != nil {
 			return o, fmt.Errorf("--partitions %s: %w", list, err)
 		}
 	}
@@ -54,14 +52,14 @@ func scopeFrom(c *cli.Context) (o scopeOptions, err error) {
 		}
 	}
 	if s := c.String("round"); s != "" {
-		if o.round, err = parseSize(s); err != nil {
+		if o.Round, err = parseSize(s); err != nil {
 			return o, fmt.Errorf("--round: %w", err)
 		}
 	}
 	switch s := c.String("sector-size"); s {
 	case "":
 	case "512":
-		o.sectorSize = 512
+		o.SectorSize = 512
 	default:
 		return o, fmt.Errorf("--sector-size %s: only 512 is possible; few filesystems survive on larger sectors than they were made for", s)
 	}
@@ -80,30 +78,29 @@ func numbers(list string) ([]int, error) {
 	return out, nil
 }
 
-// chosen says that more was asked for than all there is, as it is.
-func (o scopeOptions) chosen() bool {
-	return o.keep != nil || o.except != nil || o.boot || o.shrink || o.sectorSize != 0
+// asked says that more was asked for than all there is, as it is.
+func (o scopeOptions) asked() bool {
+	return o.Keep != nil || o.except != nil || o.boot || o.Shrink || o.SectorSize != 0
 }
 
 // scope makes the map and the view those of the image's disk.
 func (s *source) scope(ctx context.Context, o scopeOptions) error {
 	if s.volumes.Whole != "" {
-		if o.chosen() {
+		if o.asked() {
 			return fmt.Errorf("only the whole disk can be exported: %s", s.volumes.Whole)
 		}
-		o.gaps = true // nobody knows what lies there
+		o.Gaps = true // nobody knows what lies there
 	}
-	keep, err := s.chosen(ctx, o)
-	if err != nil {
+	var err error
+	if o.Keep, err = s.chosen(ctx, o); err != nil {
 		return err
 	}
-	s.edit, err = s.table.Scope(s.dev, ptable.Scope{Keep: keep, Gaps: o.gaps, Shrink: o.shrink, Round: o.round, SectorSize: o.sectorSize})
-	if err != nil {
+	if s.edit, err = s.table.Scope(s.dev, o.Scope); err != nil {
 		return err
 	}
 	for _, v := range s.volumes.Children {
 		v.LeftOut = slices.Contains(s.edit.Dropped, blockmap.Range{Off: v.Start, Len: v.Size})
-		if !v.LeftOut && o.sectorSize != 0 && o.sectorSize != s.table.SectorSize {
+		if !v.LeftOut && o.SectorSize != 0 && o.SectorSize != s.table.SectorSize {
 			if err := movable(v); err != nil {
 				return err
 			}
@@ -164,7 +161,7 @@ func (s *source) chosen(ctx context.Context, o scopeOptions) ([]int, error) {
 	case o.boot:
 		return s.bootPartitions(ctx)
 	case o.except == nil:
-		return o.keep, nil
+		return o.Keep, nil
 	}
 	keep := []int{}
 	for _, p := range s.table.Partitions {

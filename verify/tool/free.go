@@ -65,14 +65,12 @@ func product(a, b string) func(string) (int64, error) {
 // dumpe2fsFree counts free blocks, and the blocks at the ends of inode tables in
 // which no inode ever was: dumpe2fs names the inodes of each group.
 func dumpe2fsFree(out string) (int64, error) {
-	free, err := product(`(?m)^Block size: +(\d+)`, `(?m)^Free blocks: +(\d+)`)(out)
-	if err != nil {
-		return 0, err
-	}
 	block, err := number(out, `(?m)^Block size: +(\d+)`)
-	if err != nil {
+	blocks, err2 := number(out, `(?m)^Free blocks: +(\d+)`)
+	if err := errors.Join(err, err2); err != nil {
 		return 0, err
 	}
+	free := blocks * block
 	inode, err := number(out, `(?m)^Inode size:\s+(\d+)`)
 	if err != nil {
 		inode = 128 // revision 0 does not say it
