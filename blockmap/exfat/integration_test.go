@@ -3,12 +3,7 @@
 package exfat_test
 
 import (
-	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 
 	"migimg/blockmap"
@@ -22,31 +17,10 @@ func disk(name string, size int64, options string, fill scantest.Fill) scantest.
 	return scantest.Disk{Name: name, Size: size, Mkfs: "mkfs.exfat " + options + ` "$IMG"`, Fill: fill}
 }
 
-// partclone is what partclone's domain log says is free.
-func partclone(t testing.TB, img string) (free []blockmap.Range) {
-	t.Helper()
-	log := filepath.Join(t.TempDir(), "log")
-	if out, err := exec.Command("partclone.exfat", "-q", "-L", log+".txt", "-D", "-s", img, "-o", log).CombinedOutput(); err != nil {
-		t.Fatalf("partclone.exfat: %v\n%s", err, out)
-	}
-	b, err := os.ReadFile(log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for line := range strings.Lines(string(b)) {
-		var r blockmap.Range
-		var status string
-		if n, _ := fmt.Sscanf(line, "0x%x 0x%x %s", &r.Off, &r.Len, &status); n == 3 && status == "?" {
-			free = append(free, r)
-		}
-	}
-	return free
-}
-
 // both are the word of dump.exfat and of partclone.
 func both(t testing.TB, img string) []blockmap.Range {
 	t.Helper()
-	free, other := freeOf(t, img), partclone(t, img)
+	free, other := freeOf(t, img), scantest.Partclone(t, "partclone.exfat", img)
 	if !slices.Equal(free, other) {
 		t.Errorf("the oracles differ: dump.exfat %v\npartclone %v", free, other)
 	}

@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 
 	"migimg/blockmap"
@@ -41,28 +40,6 @@ func disk(name string, size int64, mkfs, fill string) scantest.Disk {
 	return d
 }
 
-// partclone is what partclone's domain log says is free: the second oracle
-// beside fsck.fat, with which it must agree.
-func partclone(t testing.TB, img string) (free []blockmap.Range) {
-	t.Helper()
-	log := filepath.Join(t.TempDir(), "log")
-	if out, err := exec.Command("partclone.vfat", "-q", "-L", log+".txt", "-D", "-s", img, "-o", log).CombinedOutput(); err != nil {
-		t.Fatalf("partclone.vfat: %v\n%s", err, out)
-	}
-	b, err := os.ReadFile(log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for line := range strings.Lines(string(b)) {
-		var r blockmap.Range
-		var status string
-		if n, _ := fmt.Sscanf(line, "0x%x 0x%x %s", &r.Off, &r.Len, &status); n == 3 && status == "?" {
-			free = append(free, r)
-		}
-	}
-	return free
-}
-
 // both are the two oracles' word. partclone takes the sectors behind the last
 // cluster for free; of FAT12 it has another, wrong notion.
 func both(t testing.TB, img string) []blockmap.Range {
@@ -70,7 +47,7 @@ func both(t testing.TB, img string) []blockmap.Range {
 	free := freeOf(t, img)
 	k := runFsck(t, img)
 	end := k.dataAt + k.clusters*k.cluster
-	other := partclone(t, img)
+	other := scantest.Partclone(t, "partclone.vfat", img)
 	for i, r := range other {
 		other[i].Len = min(r.End(), end) - r.Off
 	}
