@@ -20,9 +20,8 @@ set -euo pipefail
 
 out=${1:?usage: demo.sh OUT.img}
 [ "$(id -u)" = 0 ] || { echo "demo.sh: needs root" >&2; exit 1; }
-# In a mount namespace of its own: what it mounts goes with it, even if it is killed.
 if [ -z "${DEMO_UNSHARED:-}" ]; then
-    DEMO_UNSHARED=1 exec unshare --mount --propagation private "$0" "$@"
+    DEMO_UNSHARED=1 exec "$(dirname "$0")/alone.sh" "$0" "$@"
 fi
 export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin" LC_ALL=C DEBIAN_FRONTEND=noninteractive
 mkdir -p "$(dirname "$out")"

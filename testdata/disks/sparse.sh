@@ -15,7 +15,7 @@ set -euo pipefail
 size=$1 out=$2
 [ "$(id -u)" = 0 ] || { echo "sparse.sh: needs root" >&2; exit 1; }
 if [ -z "${SPARSE_UNSHARED:-}" ]; then
-    SPARSE_UNSHARED=1 exec unshare --mount --propagation private "$0" "$@"
+    SPARSE_UNSHARED=1 exec "$(dirname "$0")/alone.sh" "$0" "$@"
 fi
 export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin" LC_ALL=C
 mkdir -p "$(dirname "$out")"

@@ -13,9 +13,8 @@ set -euo pipefail
 
 out=${1:?usage: used.sh OUT.img}
 [ "$(id -u)" = 0 ] || { echo "used.sh: needs root" >&2; exit 1; }
-# In a mount namespace of its own: what it mounts goes with it, even if it is killed.
 if [ -z "${USED_UNSHARED:-}" ]; then
-    USED_UNSHARED=1 exec unshare --mount --propagation private "$0" "$@"
+    USED_UNSHARED=1 exec "$(dirname "$0")/alone.sh" "$0" "$@"
 fi
 export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin" LC_ALL=C
 mkdir -p "$(dirname "$out")"

@@ -71,7 +71,11 @@ func debian(t *testing.T, root, release string) string {
 		t.Cleanup(func() { _ = os.Remove("/lib/modules") })
 	}
 	out := filepath.Join(root, "initrd.img")
-	run(t, root, "unshare", "-m", "sh", "-ec", "mount --bind "+root+"/lib/modules /lib/modules; mount --bind "+root+"/boot /boot; "+
+	alone, err := filepath.Abs("../../../testdata/disks/alone.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, root, alone, "sh", "-ec", "mount --bind "+root+"/lib/modules /lib/modules; mount --bind "+root+"/boot /boot; "+
 		"mkinitramfs -c gzip -o "+out+" "+release)
 	return out
 }
