@@ -40,7 +40,6 @@ type attr []byte
 const (
 	flagCompressed = 0x00ff
 	flagEncrypted  = 0x4000
-	flagSparse     = 0x8000
 
 	residentHead    = 24
 	nonResidentHead = 64

@@ -20,13 +20,8 @@ func (f *fsys) bitmap() (*stream, error) {
 		return nil, err
 	}
 	need := (f.boot.clusters + 7) / 8
-	if s == nil || s.flags != 0 || s.written < need {
+	if s == nil || !s.plain() || s.written < need {
 		return nil, damaged("$Bitmap is too short for %d clusters, or stored in an impossible way", f.boot.clusters)
-	}
-	for _, r := range s.runs {
-		if r.lcn < 0 && r.vcn*f.boot.cluster < need {
-			return nil, damaged("$Bitmap has a hole at byte %d", r.vcn*f.boot.cluster)
-		}
 	}
 	return s, nil
 }

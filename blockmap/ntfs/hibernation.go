@@ -106,7 +106,7 @@ func (f *fsys) lookup(name string) ([]uint64, error) {
 		return nil, err
 	}
 	size := int64(binary.LittleEndian.Uint32(root.resident[8:]))
-	if size < stride || size > maxIndexBlock || size&(size-1) != 0 || alloc.flags != 0 || alloc.runs == nil || used == nil || used.flags != 0 {
+	if size < stride || size > maxIndexBlock || size&(size-1) != 0 || !alloc.plain() || alloc.runs == nil || used == nil || !used.plain() {
 		return nil, damaged("index of the root directory: blocks of %d bytes, stored in an impossible way", size)
 	}
 	err = f.lookupBlocks(alloc, used, size, name, &found)

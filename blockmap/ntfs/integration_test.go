@@ -3,10 +3,18 @@
 package ntfs_test
 
 import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
 	"testing"
 
+	"migimg/blockmap"
 	"migimg/blockmap/ntfs"
+	"migimg/blockmap/ptable"
 	"migimg/blockmap/scantest"
+	"migimg/internal/need"
 )
 
 const mib = 1 << 20
@@ -27,7 +35,7 @@ trap 'cd /; umount $d; rmdir $d' EXIT
 
 const (
 	// manyFiles makes $MFT grow.
-	manyFiles = `for i in $(seq 20); do mkdir $d/m$i; (cd $d/m$i; seq 200 | xargs touch); done; rm -r $d/m3 $d/m9`
+	manyFiles = `for i in $(seq 12); do mkdir $d/m$i; (cd $d/m$i; seq 200 | xargs touch); done; rm -r $d/m3 $d/m9`
 	full      = `dd if=/dev/urandom of=$d/rest bs=64K count=$(($(stat -fc '%a*%S*97/100/65536' $d)))`
 	// scattered leaves free space in single clusters only, from where $MFT, and an
 	// index, must then grow: so much that they get attribute lists.
@@ -60,23 +68,23 @@ cat $d/c/random $d/c/numbers >$d/c/both; truncate -s 3M $d/c/hole; cp $d/c/numbe
 func TestDisks(t *testing.T) {
 	disks := []scantest.Disk{
 		disk("empty", 100*mib, "mkntfs -qQF -L 'my label'", scantest.Empty),
-		disk("light", 200*mib, "mkntfs -qQF", scantest.Light),
-		disk("half", 64*mib, "mkntfs -qQF", scantest.Half),
-		disk("fragmented", 50*mib, "mkntfs -qQF", scantest.Fragmented),
-		disk("cluster-512-fragmented", 24*mib, "mkntfs -qQF -c 512", scantest.Fragmented),
+		disk("light", 120*mib, "mkntfs -qQF", scantest.Light),
+		disk("half", 40*mib, "mkntfs -qQF", scantest.Half),
+		disk("fragmented", 30*mib, "mkntfs -qQF", scantest.Fragmented),
+		disk("cluster-512-fragmented", 16*mib, "mkntfs -qQF -c 512", scantest.Fragmented),
 		disk("cluster-1k-half", 30*mib, "mkntfs -qQF -c 1024", scantest.Half),
-		disk("cluster-64k", 60*mib, "mkntfs -qQF -c 65536", scantest.Half),
-		disk("sector-4096", 60*mib, "mkntfs -qQF -s 4096", scantest.Half),
+		disk("cluster-64k", 40*mib, "mkntfs -qQF -c 65536", scantest.Half),
+		disk("sector-4096", 40*mib, "mkntfs -qQF -s 4096", scantest.Half),
 		disk("sector-1024-cluster-8k", 60*mib, "mkntfs -qQF -s 1024 -c 8192", scantest.Light),
 		disk("odd-size", 37*mib+7*512, "mkntfs -qQF", scantest.Half),
 		disk("odd-size-64k", 37*mib+131*512, "mkntfs -qQF -c 65536", scantest.Light),
 	}
 	// Of these, the deleted pattern is overwritten, or lies behind the new end.
 	for _, d := range []scantest.Disk{
-		disk("cluster-2m", 1024*mib, "mkntfs -qQF -c 2097152", scantest.Empty),
+		disk("cluster-512k", 200*mib, "mkntfs -qQF -c 524288", scantest.Light),
 		{Name: "full", Size: 32 * mib, Mkfs: `mkntfs -qQF "$IMG"`, Fill: scantest.Light, After: after("", full)},
 		{Name: "many-files", Size: 30 * mib, Mkfs: `mkntfs -qQF "$IMG"`, Fill: scantest.Light, After: after("", manyFiles)},
-		{Name: "attribute-lists", Size: 16 * mib, Mkfs: `mkntfs -qQF -c 512 "$IMG"`, Fill: scantest.Empty, After: after("", scattered) + `
+		{Name: "attribute-lists", Size: 12 * mib, Mkfs: `mkntfs -qQF -c 512 "$IMG"`, Fill: scantest.Empty, After: after("", scattered) + `
 ntfsinfo -i 0 "$IMG" | grep 'ATTRIBUTE_LIST'`},
 		{Name: "compressed", Size: 30 * mib, Mkfs: `mkntfs -qQF -C "$IMG"`, Fill: scantest.Light, After: after(",compression", compressed)},
 		{Name: "grown", Size: 24 * mib, Mkfs: `mkntfs -qQF "$IMG"`, Fill: scantest.Half, After: `truncate -s 90M "$IMG"; yes | ntfsresize -f "$IMG"; ntfsfix -d "$IMG"`},
@@ -104,4 +112,32 @@ ntfsinfo -i 0 "$IMG" | grep 'ATTRIBUTE_LIST'`},
 		Tools:   []string{"mkntfs", "ntfs-3g", "ntfsfix", "ntfsinfo", "ntfsclone", "ntfsresize", "setfattr", "python3"},
 		Disks:   disks,
 	})
+}
+
+// TestIdentity compares with blkid, beside a scanner of partition tables: a boot
+// sector may look like one.
+func TestIdentity(t *testing.T) {
+	need.Tool(t, "blkid", "mkntfs")
+	img := filepath.Join(t.TempDir(), "disk.img")
+	out, err := exec.Command("sh", "-ec", `truncate -s 100M "$0"; mkntfs -qQF -L 'my label' -c 8192 "$0" >&2; blkid -p -o export "$0"`, img).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{}
+	for line := range strings.Lines(string(out)) {
+		key, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+		want[key] = strings.ReplaceAll(value, `\`, "")
+	}
+	f, err := os.Open(img)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	_, r, err := blockmap.Scan(context.Background(), blockmap.Bytes(f, 100*mib, 512), []blockmap.Scanner{ptable.Scanner{}, ntfs.Scanner{Still: true}}, blockmap.ScanOptions{})
+	if err != nil || r.Whole != "" || r.BlockSize != 8192 {
+		t.Fatalf("%+v %v", r, err)
+	}
+	if r.Type != want["TYPE"] || r.UUID != want["UUID"] || r.Label != want["LABEL"] || r.Label != "my label" {
+		t.Errorf("%+v, blkid says %v", r.Report, want)
+	}
 }

@@ -50,7 +50,7 @@ func (f *fsys) logState() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if s == nil || s.runs == nil || s.flags != 0 || s.size < logMinPages*logPage {
+	if s == nil || s.runs == nil || !s.plain() || s.size < logMinPages*logPage {
 		return "", damaged("$LogFile is too short, or stored in an impossible way")
 	}
 	size := min(s.size, maxLog) &^ (logPage - 1)

@@ -26,6 +26,13 @@ type stream struct {
 	size     int64  // bytes
 	written  int64  // bytes; what is behind reads as zeros
 	flags    uint16
+	stored   int64 // clusters of the volume in the runs
+}
+
+// plain says whether the contents are stored as metadata is: neither compressed
+// nor encrypted, and without holes, so that they are no larger than the volume.
+func (s *stream) plain() bool {
+	return s.flags == 0 && s.stored == s.clusters()
 }
 
 // clusters is how many clusters the runs that are known cover.
@@ -82,8 +89,11 @@ func (s *stream) appendRuns(a attr, clusters int64) error {
 			return fmt.Errorf("run %d has %d clusters", len(s.runs), n)
 		}
 		vcn += n
-		if vcn > maxClusters {
-			return fmt.Errorf("its runs cover %d clusters", vcn)
+		if r.lcn >= 0 {
+			s.stored += n
+		}
+		if vcn > maxClusters || s.stored > clusters {
+			return fmt.Errorf("its runs cover %d clusters, %d of them stored", vcn, s.stored)
 		}
 		if k := len(s.runs); k > 0 && r.lcn >= 0 && s.runs[k-1].lcn >= 0 && s.runs[k-1].lcn+s.runs[k-1].n == r.lcn {
 			s.runs[k-1].n += n
