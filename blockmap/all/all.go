@@ -7,6 +7,7 @@ import (
 	"migimg/blockmap/erofs"
 	"migimg/blockmap/exfat"
 	"migimg/blockmap/ext4"
+	"migimg/blockmap/f2fs"
 	"migimg/blockmap/fat"
 	"migimg/blockmap/iso9660"
 	"migimg/blockmap/luks"
@@ -30,6 +31,7 @@ func Scanners() []blockmap.Scanner {
 		fat.Scanner{},
 		exfat.Scanner{},
 		ntfs.Scanner{},
+		f2fs.Scanner{},
 		swap.Scanner{},
 		lvm.Scanner{},
 		md.Scanner{},
