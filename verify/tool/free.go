@@ -26,9 +26,16 @@ var oracles = map[string]struct {
 	"vfat": {"fsck.fat", []string{"-n", "-v"}, fsckFatFree},
 }
 
+// partclones are the programs for the kinds whose own tools do not say it.
+var partclones = map[string]string{"btrfs": "partclone.btrfs", "exfat": "partclone.exfat", "f2fs": "partclone.f2fs"}
+
 // Free asks a filesystem's own program how much of the volume at path, a device or
 // a file of it alone, is free, in bytes. It returns the program's name.
 func Free(ctx context.Context, kind, path string) (free int64, program string, err error) {
+	if p, ok := partclones[kind]; ok {
+		free, err = partcloneFree(ctx, p, path)
+		return free, p, err
+	}
 	o, ok := oracles[kind]
 	if !ok {
 		return 0, "", fmt.Errorf("no program is known that says what is free in %s", kind)
