@@ -19,7 +19,7 @@ func report(f *facts.Facts, ts []*targets.Target) *Report {
 	}
 	r.Summary.Counts = map[checks.Status]int{checks.Pass: 0, checks.Warn: 0, checks.Fail: 0, checks.Skip: 0, checks.Unknown: 0}
 	for _, t := range ts {
-		r.Targets = append(r.Targets, TargetInfo{ID: t.ID, Title: t.Title, Verdict: Ready, AsOf: t.AsOf, Formats: t.Formats.Values,
+		r.Targets = append(r.Targets, TargetInfo{ID: t.ID, Title: t.Title, Verdict: Ready, AsOf: t.AsOf, From: t.From, Formats: t.Formats.Values,
 			Blockers: []string{}, Warnings: []string{}, Unknown: []string{}, Predicted: []Predicted{}})
 	}
 	for _, c := range checks.All() {
@@ -37,7 +37,7 @@ func (r *Report) add(c *checks.Check, f *facts.Facts, ts []*targets.Target) {
 	for i, t := range ts {
 		x := c.Judge(f, t)
 		e.SeverityBy[t.ID], e.StatusBy[t.ID], e.SummaryBy[t.ID] = string(x.Severity), string(x.Status), redact(x.Summary)
-		if code := t.Errors[c.ID]; code != "" {
+		if code := errorCode(c.ID, x, t); code != "" {
 			e.MapsTo[t.ID] = code
 		}
 		r.Targets[i].count(c.ID, x, t)
@@ -106,6 +106,14 @@ func (v Verdict) rank() int {
 	return 0
 }
 
+// errorCode is what the target's importer answers to a failed check.
+func errorCode(id string, x checks.Result, t *targets.Target) string {
+	if x.ErrorCode != "" {
+		return x.ErrorCode
+	}
+	return t.Errors[id]
+}
+
 // count adds a result to a target's verdict.
 func (t *TargetInfo) count(id string, x checks.Result, p *targets.Target) {
 	v := verdictOf(x)
@@ -115,7 +123,7 @@ func (t *TargetInfo) count(id string, x checks.Result, p *targets.Target) {
 	switch {
 	case v == Blocked:
 		t.Blockers = append(t.Blockers, id)
-		if code := p.Errors[id]; code != "" {
+		if code := errorCode(id, x, p); code != "" {
 			t.Predicted = append(t.Predicted, Predicted{Code: code, Check: id})
 		}
 	case x.Status == checks.Unknown:

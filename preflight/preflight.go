@@ -30,6 +30,9 @@ type Options struct {
 	// Targets are the ids to judge for, in the order of the report; none means
 	// all that are known.
 	Targets []string
+	// Profiles are the targets themselves, where the caller has read them
+	// (ReadTargets); Targets is then not looked at.
+	Profiles []*targets.Target
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 	// Version is the program's.
@@ -45,9 +48,12 @@ func Run(ctx context.Context, s Source, o Options) (*Report, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	ts, err := chosen(o.Targets)
-	if err != nil {
-		return nil, fmt.Errorf("preflight: %w", err)
+	ts := o.Profiles
+	if ts == nil {
+		var err error
+		if ts, err = ReadTargets("", o.Targets...); err != nil {
+			return nil, fmt.Errorf("preflight: %w", err)
+		}
 	}
 	began := o.Now()
 	f, err := facts.Gather(ctx, s, facts.Options{Modules: modules(ts)})
@@ -60,13 +66,6 @@ func Run(ctx context.Context, s Source, o Options) (*Report, error) {
 	r.DurationMS = o.Now().Sub(began).Milliseconds()
 	r.Generation = o.Generation
 	return r, nil
-}
-
-func chosen(ids []string) ([]*targets.Target, error) {
-	if len(ids) == 0 {
-		return targets.All()
-	}
-	return targets.Load(ids...)
 }
 
 // modules are the kernel modules that the targets and the checks ask about.

@@ -125,6 +125,8 @@ type TargetInfo struct {
 	Unknown   []string    `json:"unknown"`
 	Predicted []Predicted `json:"predicted_errors"`
 	AsOf      string      `json:"profile_as_of"`
+	// From are the user's files that the target was read from or changed by.
+	From []string `json:"profile_files,omitempty"`
 	// Formats are what it takes, best first.
 	Formats []string `json:"formats"`
 }

@@ -13,23 +13,24 @@ import (
 	"migimg/blockmap/ptable"
 	"migimg/encoders/layout"
 	"migimg/fusefs"
+	"migimg/preflight/targets"
 )
 
 // documents are the files of a mount that describe it.
 type documents struct {
 	src     *source
 	stats   *fusefs.Stats
-	targets []string
+	targets []*targets.Target
 	started time.Time
 
 	preflight func() ([]byte, error) // computed once
 	blocks    func() ([]byte, error)
 }
 
-func newDocuments(ctx context.Context, s *source, stats *fusefs.Stats, targets []string) *documents {
-	d := &documents{src: s, stats: stats, targets: targets, started: time.Now()}
+func newDocuments(ctx context.Context, s *source, stats *fusefs.Stats, ts []*targets.Target) *documents {
+	d := &documents{src: s, stats: stats, targets: ts, started: time.Now()}
 	d.preflight = sync.OnceValues(func() ([]byte, error) {
-		report, err := runPreflight(ctx, s, targets)
+		report, err := runPreflight(ctx, s, ts)
 		if err != nil {
 			return nil, err
 		}

@@ -20,11 +20,11 @@ complete -o default -o bashdefault -F _migimg migimg
 func generateCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "generate",
-		Usage:     "print the man page (man) or the completion for a shell (bash, fish)",
-		ArgsUsage: "man|bash|fish",
+		Usage:     "print the man page (man), the completion for a shell (bash, fish) or what is known of the targets (targets)",
+		ArgsUsage: "man|bash|fish|targets",
 		Hidden:    true,
 		Action: func(c *cli.Context) error {
-			args, err := arguments(c, "man|bash|fish")
+			args, err := arguments(c, "man|bash|fish|targets")
 			if err != nil {
 				return err
 			}
@@ -36,8 +36,10 @@ func generateCommand() *cli.Command {
 				text = bashCompletion
 			case "fish":
 				text, err = c.App.ToFishCompletion()
+			case "targets":
+				text, err = targetsText()
 			default:
-				return fmt.Errorf("generate %s is not one of man, bash, fish", args[0])
+				return fmt.Errorf("generate %s is not one of man, bash, fish, targets", args[0])
 			}
 			if err != nil {
 				return err

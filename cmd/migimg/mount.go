@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"migimg/fusefs"
+	"migimg/preflight/targets"
 )
 
 func mountCommand() *cli.Command {
@@ -34,6 +35,7 @@ the mount is usable; migimg umount ends it.
 			&cli.BoolFlag{Name: "foreground", Aliases: []string{"f"}, Usage: "stay in the foreground until unmounted"},
 			&cli.StringFlag{Name: "on-read-error", Value: "eio", Usage: "what a reader gets for an unreadable sector: eio (the error) or zero (zeros, counted in status)"},
 			&cli.StringFlag{Name: "target", Usage: "clouds that preflight.json judges for, separated by commas", DefaultText: "all"},
+			targetDirFlag(),
 			&cli.BoolFlag{Name: "allow-other", Usage: "let other users in; needs --uid, --gid or --mode to say whom"},
 			&cli.UintFlag{Name: "uid", Usage: "owner of the files", DefaultText: "the mounting user"},
 			&cli.UintFlag{Name: "gid", Usage: "group of the files", DefaultText: "the mounting user's"},
@@ -49,7 +51,8 @@ the mount is usable; migimg umount ends it.
 			if err != nil {
 				return err
 			}
-			if err := checkTargets(c); err != nil {
+			ts, err := targetsFrom(c)
+			if err != nil {
 				return err
 			}
 			if c.Bool("debug") && !c.Bool("foreground") {
@@ -67,13 +70,13 @@ the mount is usable; migimg umount ends it.
 			if !c.Bool("foreground") && os.Getenv(readyEnv) == "" {
 				return daemonize(c.Context)
 			}
-			return mount(c, args[0], args[1], o, perm)
+			return mount(c, args[0], args[1], o, perm, ts)
 		},
 	}
 }
 
 // mount serves the device at point until it is unmounted or told to stop.
-func mount(c *cli.Context, path, point string, o sourceOptions, perm permissions) error {
+func mount(c *cli.Context, path, point string, o sourceOptions, perm permissions, ts []*targets.Target) error {
 	_ = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0) // memory holds the disk's bytes; a kernel that refuses leaves us as we were
 	o.progress = newProgress()
 	s, err := open(c.Context, path, o)
@@ -92,7 +95,7 @@ func mount(c *cli.Context, path, point string, o sourceOptions, perm permissions
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	var stats fusefs.Stats
-	docs := newDocuments(ctx, s, &stats, targetList(c))
+	docs := newDocuments(ctx, s, &stats, ts)
 	fo := fusefs.Options{Device: s.path, AllowOther: c.Bool("allow-other")}
 	if c.Bool("debug") {
 		fo.Debug = slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug})

@@ -34,6 +34,7 @@ medium). --fail-on never is 0 whatever was found.
 		Flags: append(sourceFlags(),
 			formatFlag("table", "json"),
 			&cli.StringFlag{Name: "target", Usage: "clouds to judge for, separated by commas", DefaultText: "all"},
+			targetDirFlag(),
 			&cli.StringFlag{Name: "explain", Usage: "one check in full, by its ID: evidence, consequence, what to do"},
 			&cli.StringFlag{Name: "fail-on", Value: "blocker", Usage: strings.Join(preflight.FailOn, ", ")},
 			&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "list what passed, too"},
@@ -43,10 +44,11 @@ medium). --fail-on never is 0 whatever was found.
 			if err != nil {
 				return err
 			}
-			if err := errors.Join(checkTargets(c), preflight.ValidFailOn(c.String("fail-on"))); err != nil {
+			ts, err := targetsFrom(c)
+			if err := errors.Join(err, preflight.ValidFailOn(c.String("fail-on"))); err != nil {
 				return err
 			}
-			r, err := preflightReport(c, args[0])
+			r, err := preflightReport(c, args[0], ts)
 			if err != nil {
 				return err
 			}
@@ -68,7 +70,7 @@ medium). --fail-on never is 0 whatever was found.
 
 // preflightReport is the report of a mount, where it judges for the targets that
 // are wanted, or a new one of the device.
-func preflightReport(c *cli.Context, path string) (*preflight.Report, error) {
+func preflightReport(c *cli.Context, path string, ts []*targets.Target) (*preflight.Report, error) {
 	if abs, ok := isMountpoint(path); ok {
 		b, err := os.ReadFile(filepath.Join(abs, "preflight.json"))
 		if err != nil {
@@ -78,7 +80,8 @@ func preflightReport(c *cli.Context, path string) (*preflight.Report, error) {
 		if err := json.Unmarshal(b, &r); err != nil {
 			return nil, fmt.Errorf("%s/preflight.json: %w", abs, err)
 		}
-		if judgesFor(&r, targetList(c)) {
+		// The mount may have read other files.
+		if c.String("target-dir") == "" && (c.String("target") == "" || judgesFor(&r, ts)) {
 			return &r, nil
 		}
 		s, err := readStatus(abs)
@@ -95,21 +98,17 @@ func preflightReport(c *cli.Context, path string) (*preflight.Report, error) {
 	p := newProgress()
 	defer p.done()
 	p.say("migimg: reading the system on %s", path)
-	return runPreflight(c.Context, s, targetList(c))
+	return runPreflight(c.Context, s, ts)
 }
 
-// judgesFor says whether the report is for exactly the wanted targets; none
-// means that any will do.
-func judgesFor(r *preflight.Report, want []string) bool {
-	var have []string
-	for _, t := range r.Targets {
-		have = append(have, t.ID)
-	}
-	return len(want) == 0 || slices.Equal(want, have)
+// judgesFor says whether the report is for exactly the wanted targets, as
+// migimg knows them.
+func judgesFor(r *preflight.Report, want []*targets.Target) bool {
+	return slices.EqualFunc(r.Targets, want, func(a preflight.TargetInfo, b *targets.Target) bool { return a.ID == b.ID && len(a.From) == 0 })
 }
 
-func runPreflight(ctx context.Context, s *source, want []string) (*preflight.Report, error) {
-	return preflight.Run(ctx, s.facts(), preflight.Options{Targets: want, Version: versionString()})
+func runPreflight(ctx context.Context, s *source, want []*targets.Target) (*preflight.Report, error) {
+	return preflight.Run(ctx, s.facts(), preflight.Options{Profiles: want, Version: versionString()})
 }
 
 // facts is what preflight is told of the disk, as the image has it.
@@ -137,25 +136,6 @@ func (s *source) facts() preflight.Source {
 		src.Outputs = append(src.Outputs, preflight.OutputInfo{Format: a.Format, Err: a.Reason})
 	}
 	return src
-}
-
-// checkTargets refuses a target that does not exist.
-func checkTargets(c *cli.Context) error {
-	_, err := targets.Load(targetList(c)...)
-	if err != nil {
-		return fmt.Errorf("--target: %w", err)
-	}
-	return nil
-}
-
-func targetList(c *cli.Context) []string {
-	var out []string
-	for _, id := range strings.Split(c.String("target"), ",") {
-		if id = strings.TrimSpace(id); id != "" {
-			out = append(out, id)
-		}
-	}
-	return out
 }
 
 // columns is the terminal's width, 0 where stdout is none.

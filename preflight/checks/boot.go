@@ -25,12 +25,11 @@ var bootFirmware = Check{
 		case fw.Mode == "none":
 			return fail("", "nothing on this disk starts: %s", strings.Join(fw.Reasons, "; ")).with(ev).
 				hint("Install the boot loader on this disk, or export the disk that holds it.")
+		case len(t.Firmware.Values) == 0:
+			return skip("the target's documents do not say how it starts a disk")
 		case !slices.Contains(t.Firmware.Values, fw.Mode):
-			r := result(Fail, Severity(t.Firmware.Otherwise), "the disk starts from %s, the target from %s by default", strings.ToUpper(fw.Mode), strings.ToUpper(strings.Join(t.Firmware.Values[:1], "")))
-			if r.Severity.Rank() <= Medium.Rank() {
-				r.Status = Warn
-			}
-			return r.with(ev).hint("%s", t.Firmware.Advice)
+			return outside(t.Firmware.Otherwise, "the disk starts from %s, the target from %s by default", strings.ToUpper(fw.Mode), strings.ToUpper(t.Firmware.Values[0])).
+				with(ev, sourced(t, t.Firmware.Fact, "firmware", fw.Mode, words(t.Firmware.Values))).advise(t.Firmware.Advice, t.Firmware.Error)
 		case fw.Running != "" && fw.Mode != "both" && fw.Running != fw.Mode:
 			return warn(Medium, "this machine was started by %s, but the disk looks like %s", strings.ToUpper(fw.Running), strings.ToUpper(fw.Mode)).with(ev)
 		}

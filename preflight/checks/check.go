@@ -105,6 +105,9 @@ type Result struct {
 	Summary     string
 	Evidence    []Evidence
 	Remediation []Remediation
+	// ErrorCode is what the target's importer answers to just this, where it is
+	// another word than its usual one for the check.
+	ErrorCode string
 }
 
 // Evidence is what a result was concluded from: a line of a file, or a value.
@@ -133,8 +136,13 @@ type Remediation struct {
 	URL   string     `json:"url,omitempty"`
 }
 
-// Judge runs the check for a target and settles the severity.
+// Judge runs the check for a target and settles the severity. What fails because
+// of a doubtful figure of the target's is a warning.
 func (c *Check) Judge(f *facts.Facts, t *targets.Target) Result {
+	return c.doubt(f, t, c.settle(f, t))
+}
+
+func (c *Check) settle(f *facts.Facts, t *targets.Target) Result {
 	r, done := c.missing(f)
 	if !done {
 		r = c.Run(f, t)

@@ -32,17 +32,15 @@ var diskPartitionTable = Check{
 			return fail("", "no partition table: the filesystem lies directly on the disk, so that nothing can start from it").with(ev).
 				hint("Copy the system to a partitioned disk and install its boot loader there.")
 		}
-		if slices.Contains(t.Tables.Values, kind) {
-			if d.Table.Kind == ptable.KindHybrid {
-				return warn(Medium, "a hybrid of MBR and GPT: importers and firmware may read either").with(ev)
-			}
-			return pass("%s with %d partitions", strings.ToUpper(kind), len(d.Table.Partitions)).with(ev)
+		r := pass("%s with %d partitions", strings.ToUpper(kind), len(d.Table.Partitions)).with(ev)
+		switch known := len(t.Tables.Values) > 0; {
+		case known && !slices.Contains(t.Tables.Values, kind):
+			r = outside(t.Tables.Otherwise, "%s is not what the target's documents name (%s)", strings.ToUpper(kind), words(t.Tables.Values)).
+				with(ev, sourced(t, t.Tables.Fact, "partition tables", kind, words(t.Tables.Values))).advise(t.Tables.Advice, t.Tables.Error)
+		case d.Table.Kind == ptable.KindHybrid:
+			r = warn(Medium, "a hybrid of MBR and GPT: importers and firmware may read either").with(ev)
 		}
-		r := result(Fail, Severity(t.Tables.Otherwise), "%s is not what the target's documents name (%s)", strings.ToUpper(kind), strings.Join(t.Tables.Values, ", "))
-		if r.Severity.Rank() <= Medium.Rank() {
-			r.Status = Warn
-		}
-		return r.with(ev).hint("%s", t.Tables.Advice)
+		return worst(r, onePartition(f, t))
 	},
 }
 
@@ -96,58 +94,6 @@ var diskGPTIntegrity = Check{
 	},
 }
 
-var diskSizeLimit = Check{
-	ID: "disk.size-limit", Code: "MIG1104", Title: "Disk and image are within the target's limits", Category: "disk", Severity: Blocker,
-	Impact: "The import is refused.",
-	Run: func(f *facts.Facts, t *targets.Target) Result {
-		d := f.Disk
-		r := pass("%s, of which %s are carried", size(d.Size), size(d.Carried)).with(value("virtual size", fmt.Sprint(d.Size), ""), value("carried", fmt.Sprint(d.Carried), ""))
-		if m := t.MaxVirtual; m != nil && d.Size > m.Value {
-			r = worst(r, fail("", "a disk of %s, the limit is %s", size(d.Size), size(m.Value)).
-				with(value("virtual size", fmt.Sprint(d.Size), "at most "+fmt.Sprint(m.Value))).
-				hint("Move data to a second disk and shrink the partitions, or export only the partitions that are needed."))
-		}
-		// The importer judges the size after its own conversion to qcow2: what
-		// migimg's qcow2 takes is the best estimate of it.
-		if m := t.MaxImage; m != nil {
-			est := d.Carried
-			for _, o := range d.Outputs {
-				if o.Format == "qcow2" && o.Err == "" && o.Size > 0 {
-					est = o.Size
-				}
-			}
-			if est > m.Value {
-				r = worst(r, fail("", "the image takes %s as qcow2, the limit is %s", size(est), size(m.Value)).
-					with(value("image size", fmt.Sprint(est), "at most "+fmt.Sprint(m.Value))).
-					hint("Remove what is not needed, or move it to another disk; free space is not carried."))
-			}
-		}
-		return worst(r, formats(d, t))
-	},
-}
-
-// formats says whether any of the files that the target takes is there.
-func formats(d facts.Disk, t *targets.Target) Result {
-	if len(d.Outputs) == 0 {
-		return Result{Status: Pass}
-	}
-	var gone []string
-	for _, name := range t.Formats.Values {
-		i := slices.IndexFunc(d.Outputs, func(o facts.Output) bool { return o.Format == name })
-		switch {
-		case i < 0:
-		case d.Outputs[i].Err == "":
-			return Result{Status: Pass, Evidence: []Evidence{value("format", name, strings.Join(t.Formats.Values, "|"))}}
-		default:
-			gone = append(gone, name+": "+d.Outputs[i].Err)
-		}
-	}
-	if len(gone) == 0 {
-		return Result{Status: Pass} // none of the target's formats was asked for
-	}
-	return fail("", "no format that the target takes can be made (%s)", strings.Join(gone, "; "))
-}
-
 var diskStack = Check{
 	ID: "disk.stack", Code: "MIG1106", Title: "Nothing on the disk needs other disks or keys", Category: "disk", Severity: High,
 	Impact: "Volumes that are spread over several disks, encrypted or mirrored do not come up from this disk alone.",
@@ -155,6 +101,7 @@ var diskStack = Check{
 		r := pass("plain partitions")
 		for _, v := range f.Disk.Volumes {
 			ev := Evidence{Kind: "volume", Key: v.Name, Actual: v.Type}
+			r = worst(r, refusedVolume(t, v))
 			switch v.Type {
 			case "LVM2_member":
 				r = worst(r, warn(Medium, "%s belongs to LVM: its volume group has to be on this disk whole, which was not checked", v.Title()).with(ev))

@@ -53,7 +53,7 @@ var driverBootDisk = Check{
 			r = r.with(Evidence{Kind: "file", Path: i.Path, Detail: map[string]string{"sha256": i.SHA256, "compression": strings.Join(i.Compressions, " "), "modules": fmt.Sprint(i.Modules)}})
 		}
 		if r.Status == Fail {
-			r = fixInitramfs(f, t, r)
+			r = fixInitramfs(f, t, r, targetModules(t))
 		}
 		return r
 	},
@@ -119,43 +119,6 @@ func opaque(f *facts.Facts) string {
 	return ""
 }
 
-// fixInitramfs says how the drivers get into the initramfs.
-func fixInitramfs(f *facts.Facts, t *targets.Target, r Result) Result {
-	modules := t.Disk.AnyOf[0]
-	for _, g := range t.NIC.AnyOf {
-		for _, m := range g {
-			if !slices.Contains(modules, m) {
-				modules = append(slices.Clone(modules), m)
-			}
-		}
-	}
-	list := strings.Join(modules, " ")
-	image := ""
-	if n := len(f.Drivers.Initrds); n > 0 {
-		image = f.Drivers.Initrds[n-1].Path
-	}
-	k := f.Drivers.Kernel
-	switch f.OS.Family() {
-	case "debian":
-		r = r.hint("Add these lines to /etc/initramfs-tools/modules: %s", list).command([]string{"update-initramfs", "-u", "-k", k})
-	case "rhel", "suse":
-		r = r.command([]string{"dracut", "-f", "--add-drivers", list, image, k}).
-			hint(`Keep it for later kernels: a file in /etc/dracut.conf.d with add_drivers+=" %s ".`, list)
-	case "arch":
-		r = r.hint("Set MODULES=(%s) in /etc/mkinitcpio.conf.", list).command([]string{"mkinitcpio", "-P"})
-	case "alpine":
-		r = r.hint("Add virtio to features in /etc/mkinitfs/mkinitfs.conf.").command([]string{"mkinitfs", k})
-	default:
-		r = r.hint("Build the initramfs of kernel %s with the modules %s.", k, list)
-	}
-	for _, s := range t.Sources {
-		if t.Disk.Source < len(t.Sources) && s == t.Sources[t.Disk.Source] && strings.HasPrefix(s.Ref, "http") {
-			r.Remediation = append(r.Remediation, Remediation{Type: "link", URL: s.Ref, Text: s.Title})
-		}
-	}
-	return r
-}
-
 var driverNetwork = Check{
 	ID: "driver.network", Code: "MIG3102", Title: "Network driver available", Category: "drivers", Severity: High,
 	Needs:  needDrivers,
@@ -196,11 +159,7 @@ var driverTargetExtra = Check{
 			for i, m := range x.Any {
 				groups[i] = []string{m}
 			}
-			one := bestGroup(f, groups, available)
-			if one.Status != Pass {
-				one.Summary += ": " + x.Why
-			}
-			r = worst(r, one)
+			r = worst(r, extra(f, t, x, groups))
 		}
 		return r
 	},

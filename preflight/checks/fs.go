@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"slices"
 	"strings"
 
 	"migimg/preflight/facts"
@@ -11,7 +12,7 @@ var fsTypes = Check{
 	ID: "fs.type-and-features", Code: "MIG1201", Title: "The root filesystem is of a kind that targets read", Category: "disk", Severity: Medium,
 	Needs:  needGuest,
 	Impact: "The importer cannot look into the image, or inject its configuration.",
-	Run: func(f *facts.Facts, _ *targets.Target) Result {
+	Run: func(f *facts.Facts, t *targets.Target) Result {
 		ev := Evidence{Kind: "volume", Key: f.Guest.Root, Actual: f.Guest.RootType, Expected: "ext3|ext4|xfs"}
 		for _, v := range f.Disk.Volumes {
 			if v.Name == f.Guest.Root && len(v.Features) > 0 {
@@ -20,11 +21,14 @@ var fsTypes = Check{
 		}
 		switch f.Guest.RootType {
 		case "ext2", "ext3", "ext4", "xfs":
-			return pass("the root is %s", f.Guest.RootType).with(ev)
+			return worst(pass("the root is %s", f.Guest.RootType).with(ev), rootFilesystem(f, t))
 		case "":
 			return unknown("the root filesystem's type is not known").with(ev)
 		}
-		return warn("", "the root is %s, which few importers read", f.Guest.RootType).with(ev)
+		if t.Filesystems != nil && slices.Contains(t.Filesystems.Values, f.Guest.RootType) {
+			return worst(pass("the root is %s", f.Guest.RootType).with(ev), rootFilesystem(f, t))
+		}
+		return worst(warn(Medium, "the root is %s, which few importers read", f.Guest.RootType).with(ev), rootFilesystem(f, t))
 	},
 }
 

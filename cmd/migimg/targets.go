@@ -1,0 +1,47 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"migimg/preflight"
+	"migimg/preflight/render"
+	"migimg/preflight/targets"
+)
+
+func targetDirFlag() cli.Flag {
+	return &cli.StringFlag{Name: "target-dir", Usage: "directory with files TARGET.json of your own, which add targets or change fields of known ones"}
+}
+
+// targetsFrom are the targets that are asked for, all where none is; one that
+// does not exist is refused, and so is a file that is wrong.
+func targetsFrom(c *cli.Context) ([]*targets.Target, error) {
+	var ids []string
+	for _, id := range strings.Split(c.String("target"), ",") {
+		if id = strings.TrimSpace(id); id != "" {
+			ids = append(ids, id)
+		}
+	}
+	ts, err := preflight.ReadTargets(c.String("target-dir"), ids...)
+	switch {
+	case errors.Is(err, targets.ErrUnknown):
+		return nil, fmt.Errorf("--target: %w", err)
+	case err != nil:
+		return nil, fmt.Errorf("--target-dir: %w", err)
+	}
+	return ts, nil
+}
+
+// targetsText is the generated part of docs/targets.md.
+func targetsText() (string, error) {
+	ts, err := targets.All()
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	err = render.Targets(&b, ts)
+	return b.String(), err
+}

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const targetsDoc = "../../docs/targets.md"
+
+// The generated part of the page lies between these two lines.
+const (
+	generatedBegin = "<!-- generated: migimg generate targets -->\n"
+	generatedEnd   = "<!-- end of what is generated -->\n"
+)
+
+// docs/targets.md holds what the data says.
+func TestTargetsPage(t *testing.T) {
+	var out bytes.Buffer
+	app := newApp()
+	app.Writer = &out
+	if err := app.RunContext(context.Background(), []string{"migimg", "generate", "targets"}); err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile(targetsDoc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, ok := strings.Cut(string(page), generatedBegin)
+	old, after, ok2 := strings.Cut(rest, generatedEnd)
+	if !ok || !ok2 {
+		t.Fatalf("%s has not the lines %q and %q", targetsDoc, generatedBegin, generatedEnd)
+	}
+	if old == out.String() {
+		return
+	}
+	if os.Getenv("MIGIMG_UPDATE_GOLDEN") == "" {
+		t.Fatalf("%s is not what the data says: MIGIMG_UPDATE_GOLDEN=1 go test ./cmd/migimg -run TestTargetsPage writes it anew", targetsDoc)
+	}
+	if err := os.WriteFile(targetsDoc, []byte(before+generatedBegin+out.String()+generatedEnd+after), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A wrong file or name ends the command before a device is opened.
+func TestTargetDir(t *testing.T) {
+	dir := t.TempDir()
+	run := func(args ...string) error {
+		app := newApp()
+		app.Writer = &bytes.Buffer{}
+		return app.RunContext(context.Background(), append([]string{"migimg"}, args...))
+	}
+	image := filepath.Join(dir, "none.img")
+	for _, c := range []struct{ name, file, target, want string }{
+		{"no file", "", "kvm", "has no file NAME.json"},
+		{"unknown field", `{"id":"kvm","max":1}`, "kvm", "kvm.json: max: there is no such field"},
+		{"unknown check", `{"id":"kvm","severity":{"disk.nothing":{"severity":"low","why":"y"}}}`, "kvm", "severity.disk.nothing: there is no such check"},
+		{"unknown target", `{"id":"kvm","title":"mine"}`, "mars", "--target: unknown target"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			files := t.TempDir()
+			if c.file != "" {
+				if err := os.WriteFile(filepath.Join(files, "kvm.json"), []byte(c.file), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for _, args := range [][]string{{"preflight", "--target-dir", files, "--target", c.target, image}, {"mount", "-f", "--target-dir", files, "--target", c.target, image, dir}} {
+				if err := run(args...); err == nil || !strings.Contains(err.Error(), c.want) {
+					t.Errorf("%v: %v, want %q", args, err, c.want)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,33 @@
+package checks
+
+import (
+	"migimg/preflight/facts"
+	"migimg/preflight/targets"
+)
+
+// doubt turns a failure that hangs on a doubtful figure of the target into a
+// warning. Whether it does is found by asking again without those figures, so
+// that no check has to think of it: checks are pure functions, and what a target
+// does not say they do not judge.
+func (c *Check) doubt(f *facts.Facts, t *targets.Target, r Result) Result {
+	if r.Status != Fail {
+		return r
+	}
+	certain, had := t.Certain()
+	if !had {
+		return r
+	}
+	sure := c.settle(f, certain)
+	switch {
+	case sure.Status != Fail:
+		r.Status = Warn
+		if r.Severity.Rank() > Medium.Rank() {
+			r.Severity = Medium
+		}
+		r.ErrorCode = ""
+		return r.hint("What is known of %s is not certain here: ask its support, or try with a small disk first.", t.Title)
+	case sure.Severity.Rank() < r.Severity.Rank():
+		return sure
+	}
+	return r
+}
