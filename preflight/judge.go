@@ -136,11 +136,17 @@ func (t *TargetInfo) count(id string, x checks.Result, p *targets.Target) {
 // summarise makes the verdict over all targets and the line for people.
 func (r *Report) summarise() {
 	r.Summary.Verdict = Ready
-	var parts []string
 	for _, t := range r.Targets {
 		if t.Verdict.rank() > r.Summary.Verdict.rank() {
 			r.Summary.Verdict = t.Verdict
 		}
+	}
+	if len(r.Targets) > manyTargets {
+		r.Summary.Headline = r.byVerdict()
+		return
+	}
+	var parts []string
+	for _, t := range r.Targets {
 		switch t.Verdict {
 		case Blocked:
 			parts = append(parts, fmt.Sprintf("%s for %s: %s", plural(len(t.Blockers), "blocker"), t.ID, r.summaries(t.Blockers, t.ID)))

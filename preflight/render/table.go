@@ -81,6 +81,9 @@ func (p *page) head() {
 		ids = append(ids, t.ID)
 	}
 	words = slices.DeleteFunc(words, func(s string) bool { return s == "" })
+	if p.many() {
+		ids = []string{fmt.Sprintf("%d targets", len(ids))}
+	}
 	words = append(words, "-> "+strings.Join(ids, ", "))
 	line := ""
 	for _, w := range words {
@@ -105,8 +108,11 @@ const (
 func (p *page) rows() {
 	rows := p.sorted()
 	wide := p.o.Width - 1 - statusWidth - 1 - idWidth - 1 - len(p.r.Targets)*(cellWidth+1)
+	if p.many() {
+		wide = p.o.Width - 1 - statusWidth - 1 - idWidth - 1
+	}
 	wide = max(20, wide)
-	if len(rows) > 0 {
+	if len(rows) > 0 && !p.many() {
 		h := strings.Repeat(" ", 1+statusWidth+1+idWidth+1+wide)
 		for _, t := range p.r.Targets {
 			h += " " + pad(t.ID, cellWidth)
@@ -152,8 +158,12 @@ func (p *page) row(c preflight.CheckResult, wide int) {
 	word := words[c.Status]
 	var s strings.Builder
 	s.WriteString(" " + p.paint(word.color, pad(word.text, statusWidth)) + " " + pad(c.ID, idWidth) + " " + pad(text[0], wide))
-	for _, t := range p.r.Targets {
-		s.WriteString(" " + p.cell(c, t.ID))
+	if p.many() {
+		text = append(text, p.targetsOf(c, wide)...)
+	} else {
+		for _, t := range p.r.Targets {
+			s.WriteString(" " + p.cell(c, t.ID))
+		}
 	}
 	p.line("%s", strings.TrimRight(s.String(), " "))
 	for _, more := range text[1:] {
@@ -197,19 +207,14 @@ var verdicts = map[preflight.Verdict]struct{ text, color string }{
 }
 
 func (p *page) verdicts() {
+	if p.many() {
+		p.manyVerdicts()
+		return
+	}
 	for _, t := range p.r.Targets {
 		v := verdicts[t.Verdict]
 		s := " Verdict: " + t.ID + " " + p.paint(v.color, v.text)
-		var codes []string
-		for _, e := range t.Predicted {
-			if !slices.Contains(codes, e.Code) {
-				codes = append(codes, e.Code)
-			}
-		}
-		if len(codes) > 0 {
-			s += " (predicted error: " + strings.Join(codes, ", ") + ")"
-		}
-		p.line("%s", s)
+		p.line("%s", s+about(t))
 	}
 }
 
