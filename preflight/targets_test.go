@@ -144,6 +144,40 @@ func TestTargetRules(t *testing.T) {
 	}
 }
 
+// A server as a distribution's generic initramfs leaves it is blocked by nobody
+// but for its firmware.
+func TestHealthy(t *testing.T) {
+	ts, err := targets.All()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tree := debian()
+	names := []string{"init"}
+	dep := string(tree["usr/lib/modules/"+kver+"/modules.dep"].Data)
+	for _, m := range append(modules(ts), "virtio", "virtio_ring", "scsi_mod", "ext4") {
+		names = append(names, ko(m))
+		if tree[ko(m)] == nil {
+			tree[ko(m)] = text("")
+			dep += "kernel/drivers/" + m + ".ko:\n"
+		}
+	}
+	tree["usr/lib/modules/"+kver+"/modules.dep"] = text(dep)
+	tree["boot/initrd.img-"+kver] = cpio(names...)
+	delete(tree, "etc/cloud/cloud.cfg.d/90_dpkg.cfg")
+	s := disk()
+	s.Size = 40 << 30
+	s.Volumes.Children[0].Features = []string{"has_journal", "extent", "64bit", "metadata_csum"}
+	r := report(gather(t, s, tree, ts), ts)
+	for _, p := range r.Targets {
+		if p.Verdict == Blocked || p.Verdict == Unknown {
+			if p.ID != "azure-gen2" || !slices.Equal(p.Blockers, []string{"boot.firmware"}) {
+				t.Errorf("%s: %s %v %v", p.ID, p.Verdict, p.Blockers, p.Unknown)
+			}
+		}
+		t.Logf("%s: %s %v", p.ID, p.Verdict, p.Warnings)
+	}
+}
+
 // judgeRoot is judge with the root's type as the disk has it.
 func judgeRoot(t *testing.T, s Source, tree fstest.MapFS, id string) *Report {
 	t.Helper()

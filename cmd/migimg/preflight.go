@@ -80,7 +80,7 @@ func preflightReport(c *cli.Context, path string, ts []*targets.Target) (*prefli
 		if err := json.Unmarshal(b, &r); err != nil {
 			return nil, fmt.Errorf("%s/preflight.json: %w", abs, err)
 		}
-		// The mount may have read other files.
+		// Files given now are not those that the mount has read.
 		if c.String("target-dir") == "" && (c.String("target") == "" || judgesFor(&r, ts)) {
 			return &r, nil
 		}
@@ -101,10 +101,9 @@ func preflightReport(c *cli.Context, path string, ts []*targets.Target) (*prefli
 	return runPreflight(c.Context, s, ts)
 }
 
-// judgesFor says whether the report is for exactly the wanted targets, as
-// migimg knows them.
+// judgesFor says whether the report is for exactly the wanted targets.
 func judgesFor(r *preflight.Report, want []*targets.Target) bool {
-	return slices.EqualFunc(r.Targets, want, func(a preflight.TargetInfo, b *targets.Target) bool { return a.ID == b.ID && len(a.From) == 0 })
+	return slices.EqualFunc(r.Targets, want, func(a preflight.TargetInfo, b *targets.Target) bool { return a.ID == b.ID })
 }
 
 func runPreflight(ctx context.Context, s *source, want []*targets.Target) (*preflight.Report, error) {

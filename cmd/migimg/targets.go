@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -25,7 +26,15 @@ func targetsFrom(c *cli.Context) ([]*targets.Target, error) {
 			ids = append(ids, id)
 		}
 	}
-	ts, err := preflight.ReadTargets(c.String("target-dir"), ids...)
+	dir := c.String("target-dir")
+	if dir != "" { // the report names the files, and a mount's is read from anywhere
+		abs, err := filepath.Abs(dir)
+		if err != nil {
+			return nil, fmt.Errorf("--target-dir: %w", err)
+		}
+		dir = abs
+	}
+	ts, err := preflight.ReadTargets(dir, ids...)
 	switch {
 	case errors.Is(err, targets.ErrUnknown):
 		return nil, fmt.Errorf("--target: %w", err)

@@ -27,27 +27,27 @@ var diskSizeLimit = Check{
 
 var within = Result{Status: Pass}
 
-// above judges a size against an upper limit.
-func above(t *targets.Target, m *targets.Figure, n int64, what string) Result {
+// above judges a size against an upper limit; what is a phrase with the size.
+func above(t *targets.Target, m *targets.Figure, n int64, key, what string) Result {
 	if m == nil {
 		return within
 	}
-	ev := sourced(t, m.Fact, what, fmt.Sprint(n), "at most "+fmt.Sprint(m.Value))
+	ev := sourced(t, m.Fact, key, fmt.Sprint(n), "at most "+fmt.Sprint(m.Value))
 	certain := m.Value
 	if m.CertainTo > 0 {
 		certain = m.CertainTo
 	}
 	switch {
 	case n > m.Value:
-		return outside(m.Otherwise, "%s of %s, the limit is %s", what, size(n), size(m.Value)).with(ev).advise(m.Advice, m.Error)
+		return outside(m.Otherwise, "%s, the limit is %s", what, size(m.Value)).with(ev).advise(m.Advice, m.Error)
 	case n > certain:
-		return warn(Medium, "%s of %d bytes is at the limit, which the documents do not give to the byte: %d, or %d", what, n, certain, m.Value).with(ev)
+		return warn(Medium, "%s is at the limit, which the documents do not give to the byte: %d, or %d", what, certain, m.Value).with(ev)
 	}
 	return within
 }
 
 func largest(d facts.Disk, t *targets.Target) Result {
-	r := above(t, t.MaxVirtual, d.Size, "a disk")
+	r := above(t, t.MaxVirtual, d.Size, "virtual size", fmt.Sprintf("a disk of %s", size(d.Size)))
 	if r.Status == Pass {
 		return r
 	}
@@ -63,7 +63,7 @@ func imageSize(d facts.Disk, t *targets.Target) Result {
 			est = o.Size
 		}
 	}
-	r := above(t, t.MaxImage, est, "an image as qcow2")
+	r := above(t, t.MaxImage, est, "image size", fmt.Sprintf("an image of %s as qcow2", size(est)))
 	if r.Status == Pass {
 		return r
 	}
