@@ -49,12 +49,13 @@ func TestTargetsText(t *testing.T) {
 	p := &targets.Target{ID: "x", Title: "A|B <c>", Family: "y", AsOf: "2026", Sources: []targets.Source{{Ref: "r_e_f", Title: "T", Date: "2026"}},
 		Formats: targets.Names{Values: []string{"qcow2"}, Fact: old}, MaxVirtual: &targets.Figure{Value: 400 << 30, CertainTo: 400e9},
 		Multiple: &targets.Figure{Value: 1 << 20}, Commands: []targets.Command{{Step: "import", Text: "do <it> a_b", Fact: doubt}},
+		Errors:       map[string]string{"disk.stack": "NoStack"},
 		Restrictions: []targets.Text{{Text: "not <so>", Fact: doubt}}}
 	var b strings.Builder
 	if err := Targets(&b, []*targets.Target{p}); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{`A\|B &lt;c>`, "qcow2 (old)", "disk at most 400 GB; whole multiples of 1 MiB", "`--target y`", "    do <it> a_b\n", "hearsay; not confirmed", "not &lt;so> (?)", `r\_e\_f`, "not known"} {
+	for _, want := range []string{`A\|B &lt;c>`, "qcow2 (old)", "disk at most 400 GB; whole multiples of 1 MiB", "`--target y`", "    do <it> a_b\n", "hearsay; not confirmed", "not &lt;so> (?)", `r\_e\_f`, "not known", "- `disk.stack`: NoStack"} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no %q in\n%s", want, b.String())
 		}

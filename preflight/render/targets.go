@@ -45,6 +45,19 @@ func Targets(w io.Writer, ts []*targets.Target) error {
 		for _, x := range t.Extra {
 			line("- %s: %s%s.", strings.Join(x.Any, " or "), markdown(x.Why), mark(x.Fact))
 		}
+		var ids []string
+		for id := range t.Errors {
+			ids = append(ids, id)
+		}
+		slices.Sort(ids)
+		for i, id := range ids {
+			if i == 0 {
+				line("")
+				line("What the importer answers to a failed check:")
+				line("")
+			}
+			line("- `%s`: %s", id, markdown(t.Errors[id]))
+		}
 		for i, s := range t.Sources {
 			if i == 0 {
 				line("")
