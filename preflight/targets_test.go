@@ -61,7 +61,8 @@ func TestTargetRules(t *testing.T) {
 		{"above it", "alibaba", "disk.size-limit", "fail/blocker", "InvalidOperation.DiskImageSizeExceeded", size(2048*gib + 512), nil},
 		{"400·10⁹ bytes", "oci", "disk.size-limit", "pass/blocker", "", size(400e9), nil},
 		{"400 GiB, or GB", "oci", "disk.size-limit", "warn/medium", "", size(400 * gib), nil},
-		{"above both", "oci", "disk.size-limit", "fail/blocker", "", size(400*gib + 1), nil},
+		{"a disk above both", "oci", "disk.size-limit", "warn/medium", "", size(400*gib + 1), nil},
+		{"an image above both", "oci", "disk.size-limit", "fail/blocker", "", func(s *Source) { s.Size, s.Outputs[0].Size = 600*gib, 400*gib+1 }, nil},
 		{"less than 100 GB", "digitalocean", "disk.size-limit", "pass/blocker", "", size(100e9 - 1), nil},
 		{"100 GB", "digitalocean", "disk.size-limit", "warn/medium", "", size(100e9), nil},
 		{"less than 16 TiB", "aws-import-image", "disk.size-limit", "pass/blocker", "", all(outputs(8*tib, "vmdk"), size(8*tib)), nil},
@@ -121,6 +122,7 @@ func TestTargetRules(t *testing.T) {
 		{"virtio_scsi not early", "gcp-images-create", "driver.boot-disk", "fail/blocker", "", nil, nil},
 		{"no NVMe", "alibaba", "driver.target-extra", "warn/low", "GUESTOS.Nvme", nil, nil},
 		{"no UDF", "azure-gen1", "driver.target-extra", "fail/medium", "", nil, nil},
+		{"another controller will do", "proxmox", "driver.boot-disk", "fail/high", "", nil, m{"boot/initrd.img-" + kver: cpio("init", ko("ext4"))}},
 		{"doubtful drivers", "linode", "driver.boot-disk", "warn/medium", "", nil, nil},
 	} {
 		t.Run(c.target+" "+c.name, func(t *testing.T) {
