@@ -254,6 +254,23 @@ func TestDoubtful(t *testing.T) {
 	}
 }
 
+// What passes only because of a doubtful figure is not certain to.
+func TestDoubtfulPass(t *testing.T) {
+	ts, err := targets.Load("kvm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tree := with(debian(), map[string]*fstest.MapFile{"etc/fstab": text("/dev/vda1 / ext4 defaults 0 1\n")})
+	f := gather(t, disk(), tree, ts)
+	c := checks.Find("mount.fstab-device-names")
+	if r := c.Judge(f, confidence(t, ts[0], targets.Confirmed)); r.Status != checks.Pass {
+		t.Errorf("%s: %s", r.Status, r.Summary)
+	}
+	if r := c.Judge(f, confidence(t, ts[0], targets.Doubtful)); r.Status != checks.Warn || r.Severity != checks.Medium {
+		t.Errorf("in doubt: %s/%s: %s", r.Status, r.Severity, r.Summary)
+	}
+}
+
 // confidence is the target with all its figures as sure as that.
 func confidence(t *testing.T, p *targets.Target, sure string) *targets.Target {
 	t.Helper()

@@ -6,11 +6,12 @@ import (
 )
 
 // doubt turns a failure that hangs on a doubtful figure of the target into a
-// warning. Whether it does is found by asking again without those figures, so
-// that no check has to think of it: checks are pure functions, and what a target
-// does not say they do not judge.
+// warning, and so a pass that would be unknown without it. Whether it does is
+// found by asking again without those figures, so that no check has to think of
+// it: checks are pure functions, and what a target does not say they do not
+// judge.
 func (c *Check) doubt(f *facts.Facts, t *targets.Target, r Result) Result {
-	if r.Status != Fail {
+	if r.Status != Fail && r.Status != Pass {
 		return r
 	}
 	certain, had := t.Certain()
@@ -19,6 +20,8 @@ func (c *Check) doubt(f *facts.Facts, t *targets.Target, r Result) Result {
 	}
 	sure := c.settle(f, certain)
 	switch {
+	case r.Status == Pass && sure.Status != Unknown:
+		return r
 	case sure.Status != Fail:
 		r.Status = Warn
 		if r.Severity.Rank() > Medium.Rank() {
