@@ -112,23 +112,28 @@ func TestGuests(t *testing.T) {
 	}
 }
 
-// healthyGuest is the disk before it is broken. It is made if it is not there.
+// healthyGuest is the disk before it is broken. It is made if it is not there. It
+// lies in an XFS, where a copy of it costs nothing.
 func healthyGuest(t *testing.T) string {
 	t.Helper()
 	need.Root(t)
-	need.Tool(t, "mmdebstrap", "unmkinitramfs", "cpio", "gzip", "xz", "zstd", "lz4", "bzip2", "lzma", "sgdisk", "sfdisk", "mformat", "debugfs", "chattr")
+	need.Tool(t, "mmdebstrap", "mkfs.xfs", "unmkinitramfs", "cpio", "gzip", "xz", "zstd", "lz4", "bzip2", "lzma", "sgdisk", "sfdisk", "mformat", "debugfs", "chattr")
 	demo, _ := demoDisk(t)
 	base := filepath.Join(filepath.Dir(demo), "guest.img")
 	run(t, "../../testdata/disks/guest.sh", demo, base)
-	return base
+	xfs := filepath.Join(tempDir(t), "xfs.img")
+	run(t, "sh", "-ec", `truncate -s 16G "$0"; mkfs.xfs -q "$0"`, xfs)
+	point, _ := mountFS(t, loop(t, xfs), "rw")
+	run(t, "cp", "--sparse=always", base, point)
+	return filepath.Join(point, "guest.img")
 }
 
 // broken is a copy of the disk with the script's change.
 func (g *guest) broken(t *testing.T, base string) string {
 	t.Helper()
 	dir := tempDir(t)
-	image := filepath.Join(dir, "disk.img")
-	run(t, "cp", "--reflink=auto", "--sparse=always", base, image)
+	image := filepath.Join(filepath.Dir(base), "broken.img")
+	run(t, "cp", "--reflink=always", base, image)
 	script := g.how
 	if !strings.HasPrefix(g.name, "disk: ") {
 		script = `mkdir "$TMP/root"; mount -o loop,offset=1M,sizelimit=3584M "$IMG" "$TMP/root"; ROOT=$TMP/root
