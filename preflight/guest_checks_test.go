@@ -45,7 +45,7 @@ func judge(t *testing.T, s Source, tree fstest.MapFS, ids ...string) *Report {
 		t.Fatal(err)
 	}
 	g := facts.Guest{Found: true, Backend: "test", Root: "1", RootType: "ext4", RootUUID: rootUUID}
-	f, err := facts.GatherFS(context.Background(), s, facts.Options{Modules: modules(ts)}, g, guestfs.Compose(guestfs.FromFS(tree, "test")))
+	f, err := facts.GatherFS(context.Background(), s, facts.Options{Modules: modules(ts), Now: time.Date(2026, 11, 25, 0, 0, 0, 0, time.UTC)}, g, guestfs.Compose(guestfs.FromFS(tree, "test")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +72,7 @@ func TestReadyGuest(t *testing.T) {
 	r := judge(t, disk(), debian(), "tencent", "kvm")
 	for _, c := range r.Checks {
 		for id, s := range c.StatusBy {
-			if s != "pass" && s != "skip" && c.ID != "net.iface-names" {
+			if s != "pass" && s != "skip" && c.ID != "net.iface-names" && c.SeverityBy[id] != "info" {
 				t.Errorf("%s for %s: %s: %s", c.ID, id, s, c.Summary)
 			}
 		}

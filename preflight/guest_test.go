@@ -86,6 +86,7 @@ func debian() fstest.MapFS {
 		"lib":                    link("usr/lib"),
 		"usr/lib/modules/" + kver + "/modules.builtin": text("kernel/fs/nfs/x.ko\n"),
 	}
+	maps.Copy(m, debianState())
 	dep := ""
 	needs := map[string]string{"virtio_pci": "virtio_ring virtio", "virtio_blk": "virtio_ring virtio", "virtio_net": "virtio_ring virtio", "virtio_ring": "virtio",
 		"virtio_scsi": "virtio_ring virtio scsi_mod", "sd_mod": "scsi_mod"}

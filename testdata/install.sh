@@ -55,6 +55,8 @@ test             mkinitramfs      initramfs-tools-core
 test             dracut           dracut-core
 test             modprobe         kmod
 test             dpkg-deb         dpkg
+test             rpmbuild         rpm
+test             sqlite3          sqlite3
 test             vhdiinfo         libvhdi-utils
 test             vmdkinfo         libvmdk-utils
 test             qcowinfo         libqcow-utils

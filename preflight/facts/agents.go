@@ -3,6 +3,7 @@ package facts
 import (
 	"errors"
 	"io/fs"
+	"slices"
 	"strings"
 )
 
@@ -10,7 +11,8 @@ import (
 type Agent struct {
 	// Name is the package's usual name; Platform is "vmware", "virtualbox",
 	// "xen", "hyperv", "parallels", "kvm", "azure", "gcp", "aws", "alibaba",
-	// "tencent", "huawei", "oracle".
+	// "tencent", "huawei", "oracle", "ovirt", "nutanix", "byteplus",
+	// "digitalocean" or "linode".
 	Name, Platform string
 	// Kernel says that it brings kernel modules or hooks into the boot, so that
 	// it does harm elsewhere.
@@ -19,6 +21,8 @@ type Agent struct {
 	Evidence []string
 	// Units are its systemd units that are started at boot.
 	Units []string
+	// Packages are those that it came with, with their versions.
+	Packages []string
 }
 
 // agentSign is how an agent is known: any of the files (globs), or a unit.
@@ -27,27 +31,29 @@ type agentSign struct {
 	kernel         bool
 	files          []string
 	units          []string
+	packages       []string
+	lines          []signLine
 }
 
 // The files are those that the named packages install (Debian and Fedora file
 // lists; VMware Tools tarball and VirtualBox Guest Additions installers).
 var agentSigns = []agentSign{
-	{"open-vm-tools", "vmware", false, []string{"usr/bin/vmtoolsd"}, []string{"open-vm-tools.service", "vmtoolsd.service", "vgauth.service", "vgauthd.service"}},
-	{"VMware Tools (tarball)", "vmware", true, []string{"usr/bin/vmware-uninstall-tools.pl", "etc/vmware-tools/locations", "usr/lib/vmware-tools/bin*"}, []string{"vmware-tools.service"}},
-	{"VirtualBox Guest Additions", "virtualbox", true, []string{"opt/VBoxGuestAdditions-*", "var/lib/VBoxGuestAdditions/config"}, []string{"vboxadd.service", "vboxadd-service.service"}},
-	{"virtualbox-guest-utils", "virtualbox", false, []string{"usr/sbin/VBoxService", "usr/bin/VBoxClient"}, []string{"virtualbox-guest-utils.service", "vboxservice.service", "vboxadd-service.service"}},
-	{"xe-guest-utilities", "xen", true, []string{"usr/sbin/xe-daemon", "usr/share/oem/xs/xe-daemon", "usr/sbin/xe-linux-distribution"}, []string{"xe-daemon.service", "xe-linux-distribution.service", "xe-guest-utilities.service"}},
-	{"Parallels Tools", "parallels", true, []string{"usr/lib/parallels-tools/install", "usr/bin/prltoolsd"}, []string{"prltoolsd.service"}},
-	{"hyperv-daemons", "hyperv", false, []string{"usr/sbin/hv_kvp_daemon", "usr/sbin/hypervkvpd"}, []string{"hypervkvpd.service", "hv-kvp-daemon.service", "hyperv-daemons.hv-kvp-daemon.service"}},
-	{"qemu-guest-agent", "kvm", false, []string{"usr/sbin/qemu-ga", "usr/bin/qemu-ga"}, []string{"qemu-guest-agent.service"}},
-	{"walinuxagent", "azure", false, []string{"usr/sbin/waagent", "usr/bin/waagent"}, []string{"walinuxagent.service", "waagent.service"}},
-	{"google-guest-agent", "gcp", false, []string{"usr/bin/google_guest_agent", "usr/bin/google_guest_agent_manager"}, []string{"google-guest-agent.service", "google-guest-agent-manager.service"}},
-	{"amazon-ssm-agent", "aws", false, []string{"usr/bin/amazon-ssm-agent", "snap/amazon-ssm-agent"}, []string{"amazon-ssm-agent.service", "snap.amazon-ssm-agent.amazon-ssm-agent.service"}},
-	{"aliyun-service", "alibaba", false, []string{"usr/sbin/aliyun-service", "usr/local/share/aliyun-assist"}, []string{"aliyun.service"}},
-	{"aegis", "alibaba", false, []string{"usr/local/aegis"}, []string{"aegis.service"}},
-	{"qcloud agents", "tencent", false, []string{"usr/local/qcloud"}, []string{"tat_agent.service"}},
-	{"oracle-cloud-agent", "oracle", false, []string{"usr/libexec/oracle-cloud-agent"}, []string{"oracle-cloud-agent.service"}},
-	{"CloudResetPwdAgent", "huawei", false, []string{"CloudrResetPwdAgent", "CloudResetPwdUpdateAgent"}, []string{"cloudResetPwdAgent.service"}},
+	{name: "open-vm-tools", platform: "vmware", files: []string{"usr/bin/vmtoolsd"}, units: []string{"open-vm-tools.service", "vmtoolsd.service", "vgauth.service", "vgauthd.service"}},
+	{name: "VMware Tools (tarball)", platform: "vmware", kernel: true, files: []string{"usr/bin/vmware-uninstall-tools.pl", "etc/vmware-tools/locations", "usr/lib/vmware-tools/bin*"}, units: []string{"vmware-tools.service"}},
+	{name: "VirtualBox Guest Additions", platform: "virtualbox", kernel: true, files: []string{"opt/VBoxGuestAdditions-*", "var/lib/VBoxGuestAdditions/config"}, units: []string{"vboxadd.service", "vboxadd-service.service"}},
+	{name: "virtualbox-guest-utils", platform: "virtualbox", files: []string{"usr/sbin/VBoxService", "usr/bin/VBoxClient"}, units: []string{"virtualbox-guest-utils.service", "vboxservice.service", "vboxadd-service.service"}},
+	{name: "xe-guest-utilities", platform: "xen", kernel: true, files: []string{"usr/sbin/xe-daemon", "usr/share/oem/xs/xe-daemon", "usr/sbin/xe-linux-distribution"}, units: []string{"xe-daemon.service", "xe-linux-distribution.service", "xe-guest-utilities.service"}},
+	{name: "Parallels Tools", platform: "parallels", kernel: true, files: []string{"usr/lib/parallels-tools/install", "usr/bin/prltoolsd"}, units: []string{"prltoolsd.service"}},
+	{name: "hyperv-daemons", platform: "hyperv", files: []string{"usr/sbin/hv_kvp_daemon", "usr/sbin/hypervkvpd"}, units: []string{"hypervkvpd.service", "hv-kvp-daemon.service", "hyperv-daemons.hv-kvp-daemon.service"}},
+	{name: "qemu-guest-agent", platform: "kvm", files: []string{"usr/sbin/qemu-ga", "usr/bin/qemu-ga"}, units: []string{"qemu-guest-agent.service"}},
+	{name: "walinuxagent", platform: "azure", files: []string{"usr/sbin/waagent", "usr/bin/waagent"}, units: []string{"walinuxagent.service", "waagent.service"}},
+	{name: "google-guest-agent", platform: "gcp", files: []string{"usr/bin/google_guest_agent", "usr/bin/google_guest_agent_manager"}, units: []string{"google-guest-agent.service", "google-guest-agent-manager.service"}},
+	{name: "amazon-ssm-agent", platform: "aws", files: []string{"usr/bin/amazon-ssm-agent", "snap/amazon-ssm-agent"}, units: []string{"amazon-ssm-agent.service", "snap.amazon-ssm-agent.amazon-ssm-agent.service"}},
+	{name: "aliyun-service", platform: "alibaba", files: []string{"usr/sbin/aliyun-service", "usr/local/share/aliyun-assist"}, units: []string{"aliyun.service"}},
+	{name: "aegis", platform: "alibaba", files: []string{"usr/local/aegis"}, units: []string{"aegis.service"}},
+	{name: "qcloud agents", platform: "tencent", files: []string{"usr/local/qcloud"}, units: []string{"tat_agent.service"}},
+	{name: "oracle-cloud-agent", platform: "oracle", files: []string{"usr/libexec/oracle-cloud-agent"}, units: []string{"oracle-cloud-agent.service"}},
+	{name: "CloudResetPwdAgent", platform: "huawei", files: []string{"CloudrResetPwdAgent", "CloudResetPwdUpdateAgent"}, units: []string{"cloudResetPwdAgent.service"}},
 }
 
 func (g *gatherer) agents() {
@@ -55,21 +61,44 @@ func (g *gatherer) agents() {
 		g.f.SetAbsent(KeyAgents, Absence{Reason: err.Error()})
 		return
 	}
-	for _, s := range agentSigns {
-		a := Agent{Name: s.name, Platform: s.platform, Kernel: s.kernel}
-		for _, p := range s.files {
-			a.Evidence = append(a.Evidence, g.glob(p)...)
+	for _, s := range slices.Concat(agentSigns, moreAgents) {
+		if a, found := g.agent(s); found {
+			g.f.Agents = append(g.f.Agents, a)
 		}
-		if len(a.Evidence) == 0 {
-			continue
+	}
+}
+
+// agent tries one row: any of its signs will do.
+func (g *gatherer) agent(s agentSign) (Agent, bool) {
+	a := Agent{Name: s.name, Platform: s.platform, Kernel: s.kernel}
+	for _, p := range s.files {
+		for _, n := range g.matching(p, &g.f.AgentProblems) {
+			a.Evidence = append(a.Evidence, "/"+n)
 		}
-		for _, u := range s.units {
-			if g.unit(u) == UnitEnabled {
-				a.Units = append(a.Units, u)
+	}
+	for _, l := range s.lines {
+		for _, n := range g.matching(l.files, &g.f.AgentProblems) {
+			found, err := g.grep(n, l.text, true)
+			if err != nil {
+				g.f.AgentProblems = appendNew(g.f.AgentProblems, err.Error())
+			}
+			if len(found) > 0 {
+				a.Evidence = append(a.Evidence, "/"+n)
 			}
 		}
-		g.f.Agents = append(g.f.Agents, a)
 	}
+	for _, p := range g.f.Packages.Find(slices.Concat(s.packages, agentPackages[s.name])...) {
+		a.Packages = append(a.Packages, p.Name+" "+p.Version)
+	}
+	if len(a.Evidence)+len(a.Packages) == 0 {
+		return a, false
+	}
+	for _, u := range s.units {
+		if g.unit(u) == UnitEnabled {
+			a.Units = append(a.Units, u)
+		}
+	}
+	return a, true
 }
 
 // glob returns guest paths, sorted. A place that cannot be read has none.

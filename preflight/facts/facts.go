@@ -8,7 +8,11 @@
 // or a key.
 package facts
 
-import "migimg/preflight/guestfs"
+import (
+	"time"
+
+	"migimg/preflight/guestfs"
+)
 
 // Key names a group of facts that a check may need.
 type Key string
@@ -24,6 +28,9 @@ const (
 	KeyAccounts  Key = "accounts"   // passwd and shadow
 	KeyCloudInit Key = "cloud-init" // cloud-init's files and units
 	KeyAgents    Key = "agents"     // guest tools and agents of hypervisors and clouds
+	KeyPackages  Key = "packages"   // databases of installed packages
+	KeyTraces    Key = "traces"     // what the tables of signs found
+	KeyState     Key = "state"      // how the operating system is set up
 )
 
 // Absence is why a group of facts is missing.
@@ -47,6 +54,15 @@ type Facts struct {
 	Accounts  Accounts
 	CloudInit CloudInit
 	Agents    []Agent
+	// AgentProblems are places where an agent may be that was not seen.
+	AgentProblems []string
+	Packages      Packages
+	Traces        Traces
+	State         State
+	// Template says that many machines are made of the image, and not one.
+	Template bool
+	// Now is when the facts were gathered, for what ends at a date.
+	Now time.Time
 	// OtherMounts are mounts of the running system whose device is not on this
 	// disk; empty unless the guest is this machine's own system.
 	OtherMounts []OtherMount
@@ -100,6 +116,10 @@ type Placed struct {
 type Options struct {
 	// Modules are the kernel modules whose state is wanted, by name.
 	Modules []string
+	// Template says that the image is for many machines.
+	Template bool
+	// Now is the time; the zero time means the clock's.
+	Now time.Time
 }
 
 // gatherer carries what the gatherers share.

@@ -10,7 +10,7 @@ import (
 // hundred small files, and writes nothing. The error is that of the context:
 // whatever else fails is an absent fact.
 func Gather(ctx context.Context, s Source, o Options) (*Facts, error) {
-	f := &Facts{}
+	f := &Facts{Template: o.Template, Now: o.now()}
 	g := &gatherer{f: f, src: &s, o: o}
 	f.Disk = gatherDisk(&s)
 	f.Boot.Default = -1
@@ -29,7 +29,7 @@ func Gather(ctx context.Context, s Source, o Options) (*Facts, error) {
 
 // GatherFS is Gather over a guest's tree that is already open.
 func GatherFS(ctx context.Context, s Source, o Options, guest Guest, tree guestfs.FS) (*Facts, error) {
-	f := &Facts{Guest: guest}
+	f := &Facts{Guest: guest, Template: o.Template, Now: o.now()}
 	g := &gatherer{f: f, src: &s, o: o, fs: tree}
 	f.Disk = gatherDisk(&s)
 	f.Boot.Default = -1
@@ -43,8 +43,9 @@ func (g *gatherer) all(ctx context.Context) error {
 	g.fstab()
 	g.otherMounts()
 	for _, step := range []func(context.Context) error{
-		g.boot, g.drivers,
+		g.boot, g.drivers, g.packages,
 		func(context.Context) error { g.cloudInit(); g.net(); g.accounts(); g.agents(); return nil },
+		func(context.Context) error { g.traces(); g.state(); return nil },
 	} {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -57,7 +58,8 @@ func (g *gatherer) all(ctx context.Context) error {
 }
 
 // guestKeys are the facts that only an operating system has.
-var guestKeys = []Key{KeyGuest, KeyOS, KeyBoot, KeyDrivers, KeyFstab, KeyNet, KeyAccounts, KeyCloudInit, KeyAgents}
+var guestKeys = []Key{KeyGuest, KeyOS, KeyBoot, KeyDrivers, KeyFstab, KeyNet, KeyAccounts, KeyCloudInit, KeyAgents,
+	KeyPackages, KeyTraces, KeyState}
 
 func (g *gatherer) noGuest(a Absence) {
 	for _, k := range guestKeys {

@@ -14,6 +14,8 @@ type OS struct {
 	// Pretty its name for people; File where it was found.
 	ID, VersionID, Pretty, File string
 	Like                        []string
+	// VariantID is os-release's ("coreos", "server"), empty for most.
+	VariantID string
 }
 
 // Family is "debian", "rhel", "suse", "arch", "alpine" or "": whose paths and
@@ -21,26 +23,20 @@ type OS struct {
 func (o OS) Family() string {
 	for _, id := range append([]string{o.ID}, o.Like...) {
 		switch id {
-		case "debian", "ubuntu", "linuxmint", "raspbian":
+		case "debian", "ubuntu", "linuxmint", "raspbian", "devuan", "kali", "deepin", "uos":
 			return "debian"
-		case "rhel", "centos", "fedora", "rocky", "almalinux", "ol", "amzn", "scientific", "anolis", "openEuler", "tencentos":
+		case "rhel", "centos", "fedora", "rocky", "almalinux", "ol", "amzn", "scientific", "anolis", "openEuler", "tencentos",
+			"alinux", "opencloudos", "cloudlinux", "eurolinux", "miraclelinux", "virtuozzo", "xenenterprise", "redhat-linux", "mariner", "azurelinux", "photon":
 			return "rhel"
-		case "suse", "sles", "opensuse", "sled", "opensuse-leap", "opensuse-tumbleweed":
+		case "suse", "sles", "opensuse", "sled", "opensuse-leap", "opensuse-tumbleweed", "sles_sap", "sle-micro", "opensuse-microos":
 			return "suse"
-		case "arch", "archarm", "manjaro":
+		case "arch", "archarm", "archlinux", "manjaro":
 			return "arch"
 		case "alpine":
 			return "alpine"
 		}
 	}
 	return ""
-}
-
-// oldRelease are the files that systems older than os-release have, and the ID
-// each one means.
-var oldRelease = []struct{ file, id string }{
-	{"etc/redhat-release", "rhel"}, {"etc/SuSE-release", "suse"}, {"etc/debian_version", "debian"},
-	{"etc/alpine-release", "alpine"}, {"etc/system-release", "amzn"},
 }
 
 func (g *gatherer) osRelease() {
@@ -54,7 +50,7 @@ func (g *gatherer) osRelease() {
 			return
 		}
 		v := ParseShellVars(string(b))
-		g.f.OS = OS{ID: v["ID"], VersionID: v["VERSION_ID"], Pretty: v["PRETTY_NAME"], Like: strings.Fields(v["ID_LIKE"]), File: "/" + name}
+		g.f.OS = OS{ID: v["ID"], VersionID: v["VERSION_ID"], Pretty: v["PRETTY_NAME"], Like: strings.Fields(v["ID_LIKE"]), VariantID: v["VARIANT_ID"], File: "/" + name}
 		if g.f.OS.Pretty == "" {
 			g.f.OS.Pretty = strings.TrimSpace(v["NAME"] + " " + v["VERSION"])
 		}
@@ -63,26 +59,7 @@ func (g *gatherer) osRelease() {
 		}
 		return
 	}
-	for _, o := range oldRelease {
-		b, err := guestfs.ReadFile(g.fs, o.file, guestfs.MaxConfig)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			g.f.SetAbsent(KeyOS, Absence{Reason: err.Error()})
-			return
-		}
-		line, _, _ := strings.Cut(strings.TrimSpace(string(b)), "\n")
-		g.f.OS = OS{ID: o.id, Pretty: line, File: "/" + o.file}
-		switch {
-		case strings.HasPrefix(line, "CentOS"):
-			g.f.OS.ID, g.f.OS.Like = "centos", []string{"rhel"}
-		case o.id == "debian":
-			g.f.OS.Pretty = "Debian " + line
-		}
-		return
-	}
-	g.f.SetAbsent(KeyOS, Absence{Reason: "no os-release, nor an older file of its kind"})
+	g.elder()
 }
 
 // ParseShellVars reads NAME=value lines with the quoting that os-release(5) and

@@ -35,6 +35,28 @@ const (
 
 // inode reads an inode.
 func (s *extSuper) inode(ino int64) (*extInode, error) {
+	b, err := s.inodeBytes(ino)
+	if err != nil {
+		return nil, err
+	}
+	le := binary.LittleEndian
+	i := &extInode{s: s, number: ino, mode: le.Uint16(b), size: int64(le.Uint32(b[4:])), flags: le.Uint32(b[0x20:]), fork: b[0x28 : 0x28+60]}
+	// Only regular files use the upper half for the size in all versions.
+	if i.mode&0xF000 == 0x8000 || i.mode&0xF000 == 0x4000 && s.filetype {
+		i.size |= int64(le.Uint32(b[0x6C:])) << 32
+	}
+	i.mtime = time.Unix(int64(int32(le.Uint32(b[0x10:]))), 0)
+	i.uid = uint32(le.Uint16(b[2:])) | uint32(le.Uint16(b[0x78:]))<<16
+	i.gid = uint32(le.Uint16(b[0x18:])) | uint32(le.Uint16(b[0x7A:]))<<16
+	i.blocks = int64(le.Uint32(b[0x1C:]))
+	if i.size < 0 {
+		return nil, fmt.Errorf("ext: inode %d: size %#x", ino, uint64(i.size))
+	}
+	return i, nil
+}
+
+// inodeBytes reads an inode as it lies in its table.
+func (s *extSuper) inodeBytes(ino int64) ([]byte, error) {
 	if ino < 1 || ino > s.inodes {
 		return nil, fmt.Errorf("ext: inode %d of %d", ino, s.inodes)
 	}
@@ -59,19 +81,7 @@ func (s *extSuper) inode(ino int64) (*extInode, error) {
 	if _, err := s.r.ReadAt(b, table*s.blockSize+index*s.inodeSize); err != nil {
 		return nil, fmt.Errorf("ext: inode %d: %w", ino, err)
 	}
-	i := &extInode{s: s, number: ino, mode: le.Uint16(b), size: int64(le.Uint32(b[4:])), flags: le.Uint32(b[0x20:]), fork: b[0x28 : 0x28+60]}
-	// Only regular files use the upper half for the size in all versions.
-	if i.mode&0xF000 == 0x8000 || i.mode&0xF000 == 0x4000 && s.filetype {
-		i.size |= int64(le.Uint32(b[0x6C:])) << 32
-	}
-	i.mtime = time.Unix(int64(int32(le.Uint32(b[0x10:]))), 0)
-	i.uid = uint32(le.Uint16(b[2:])) | uint32(le.Uint16(b[0x78:]))<<16
-	i.gid = uint32(le.Uint16(b[0x18:])) | uint32(le.Uint16(b[0x7A:]))<<16
-	i.blocks = int64(le.Uint32(b[0x1C:]))
-	if i.size < 0 {
-		return nil, fmt.Errorf("ext: inode %d: size %#x", ino, uint64(i.size))
-	}
-	return i, nil
+	return b, nil
 }
 
 func (i *extInode) Size() int64        { return i.size }

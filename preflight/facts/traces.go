@@ -1,0 +1,271 @@
+package facts
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"migimg/preflight/guestfs"
+)
+
+// Traces are what the tables of signs found in the guest: software and files
+// that matter to somebody who moves it.
+type Traces struct {
+	List []Trace
+	// Problems are, by kind, the places that could not be looked at: what is not
+	// in List may be there.
+	Problems map[string][]string
+}
+
+// The kinds of traces; each is a table of signs.
+const (
+	TraceHardware  = "hardware"  // agents and daemons for hardware that stays behind
+	TraceSecurity  = "security"  // security software with an identity of its own
+	TraceCluster   = "cluster"   // roles that a copy would collide in
+	TraceLicence   = "licence"   // software whose licence is bound to the machine
+	TraceSecret    = "secret"    // files that hold secrets: paths only
+	TraceIdentity  = "identity"  // what makes two copies look like one machine
+	TraceAppliance = "appliance" // systems that are not kept by hand
+)
+
+// Trace is one row of a table that was found.
+type Trace struct {
+	Kind, Name string
+	// Class is a weight within the kind, for the check.
+	Class string
+	// Note is what it means, in words.
+	Note string
+	// Files are where it was seen. Of secrets there is no text.
+	Files []TraceFile
+	// Units are the systemd units and init scripts that start it at boot,
+	// Packages the packages that it came with, with their versions.
+	Units, Packages []string
+}
+
+// TraceFile is a file, or a line of one.
+type TraceFile struct {
+	Path string
+	Line int
+	Text string
+}
+
+// Of returns the traces of a kind.
+func (t *Traces) Of(kind string) (found []Trace) {
+	for _, x := range t.List {
+		if x.Kind == kind {
+			found = append(found, x)
+		}
+	}
+	return found
+}
+
+// sign is a row of a table: how something is known. Any of files, lines or
+// packages will do, or any enabled unit; with onlyEnabled just the units count.
+type sign struct {
+	name, class, note string
+	// files are names or patterns (path.Match, a component at a time).
+	files []string
+	// except is a pattern of base names that are not meant.
+	except string
+	// lines are files with a line that fits.
+	lines []signLine
+	// packages are names or patterns.
+	packages []string
+	// units are systemd's, scripts those of System V and OpenRC.
+	units, scripts []string
+	// onlyEnabled: it is of no consequence unless it is started at boot.
+	onlyEnabled bool
+}
+
+type signLine struct {
+	files string
+	text  *regexp.Regexp
+}
+
+// Bounds of the search: files of one pattern, folders looked at for it, bytes
+// of a file that is searched for lines, and lines kept of it.
+const (
+	maxFound    = 200
+	maxGlobDirs = 2000
+	maxSearched = 1 << 20
+	maxLines    = 3
+)
+
+func (g *gatherer) traces() {
+	t := &g.f.Traces
+	t.Problems = map[string][]string{}
+	if err := g.unreadableAt("etc", "usr", "opt", "var", "var/lib"); err != nil {
+		g.f.SetAbsent(KeyTraces, Absence{Reason: err.Error()})
+		return
+	}
+	for _, table := range []struct {
+		kind string
+		rows []sign
+	}{
+		{TraceHardware, hardwareSigns}, {TraceSecurity, securitySigns}, {TraceCluster, clusterSigns}, {TraceLicence, licenceSigns},
+		{TraceSecret, secretSigns}, {TraceIdentity, identitySigns}, {TraceAppliance, applianceSigns},
+	} {
+		for _, s := range table.rows {
+			x, problems := g.look(s, table.kind == TraceSecret || table.kind == TraceIdentity)
+			t.Problems[table.kind] = appendNew(t.Problems[table.kind], problems...)
+			if x != nil {
+				x.Kind = table.kind
+				t.List = append(t.List, *x)
+			}
+		}
+	}
+}
+
+// look tries one row. With secret no text of a file is kept.
+func (g *gatherer) look(s sign, secret bool) (*Trace, []string) {
+	x := &Trace{Name: s.name, Class: s.class, Note: s.note}
+	var problems []string
+	seen := func(err error) {
+		if err != nil {
+			problems = appendNew(problems, err.Error())
+		}
+	}
+	for _, p := range s.files {
+		names, err := g.find(p)
+		seen(err)
+		for _, n := range names {
+			if no, err := path.Match(s.except, path.Base(n)); err != nil || !no {
+				x.Files = append(x.Files, TraceFile{Path: "/" + n})
+			}
+		}
+	}
+	for _, l := range s.lines {
+		names, err := g.find(l.files)
+		seen(err)
+		for _, n := range names {
+			lines, err := g.grep(n, l.text, secret)
+			seen(err)
+			x.Files = append(x.Files, lines...)
+		}
+	}
+	for _, p := range g.f.Packages.Find(s.packages...) {
+		x.Packages = append(x.Packages, p.Name+" "+p.Version)
+	}
+	for _, u := range s.units {
+		switch g.unit(u) {
+		case UnitEnabled:
+			x.Units = append(x.Units, u)
+		case UnitUnknown:
+			problems = appendNew(problems, "whether "+u+" is started at boot could not be read")
+		}
+	}
+	for _, n := range s.scripts {
+		if g.initScript(n) {
+			x.Units = append(x.Units, n)
+		}
+	}
+	if len(x.Units) == 0 && (s.onlyEnabled || len(x.Files)+len(x.Packages) == 0) {
+		return nil, problems
+	}
+	return x, problems
+}
+
+// find returns the names in the guest that fit a pattern, in order, at most
+// maxFound. Unlike fs.Glob it says what could not be read.
+func (g *gatherer) find(pattern string) ([]string, error) {
+	dirs, looked := []string{"."}, 0
+	parts := strings.Split(pattern, "/")
+	var bad error
+	for i, part := range parts {
+		var next []string
+		last := i == len(parts)-1
+		for _, d := range dirs {
+			if !strings.ContainsAny(part, "*?[") {
+				n := path.Join(d, part)
+				if !last {
+					next = append(next, n)
+					continue
+				}
+				ok, err := g.exist(n)
+				if bad == nil {
+					bad = err
+				}
+				if ok {
+					next = append(next, n)
+				}
+				continue
+			}
+			if looked++; looked > maxGlobDirs {
+				return next, fmt.Errorf("/%s: more than %d folders to look at", pattern, maxGlobDirs)
+			}
+			entries, err := g.fs.ReadDir(d)
+			if err != nil && !errors.Is(err, fs.ErrNotExist) && bad == nil && !g.isFile(d) {
+				bad = err
+			}
+			for _, e := range entries {
+				// As in a shell, a * does not fit a hidden file.
+				if strings.HasPrefix(e.Name(), ".") && !strings.HasPrefix(part, ".") {
+					continue
+				}
+				if ok, err := path.Match(part, e.Name()); err == nil && ok {
+					next = append(next, path.Join(d, e.Name()))
+				}
+				if len(next) == maxFound && last {
+					return next, bad
+				}
+			}
+		}
+		dirs = next
+	}
+	return dirs, bad
+}
+
+// isFile says that a name is no folder, which a pattern goes past.
+func (g *gatherer) isFile(name string) bool {
+	fi, err := g.fs.Stat(name)
+	return err == nil && !fi.IsDir()
+}
+
+// grep returns the first lines of a file that fit. Comments (#, ;) do not.
+func (g *gatherer) grep(name string, text *regexp.Regexp, secret bool) (found []TraceFile, err error) {
+	if fi, err := g.fs.Stat(name); err != nil || !fi.Mode().IsRegular() {
+		return nil, notThere(err)
+	}
+	b, err := guestfs.ReadFile(g.fs, name, maxSearched)
+	if err != nil {
+		return nil, notThere(err)
+	}
+	n := 0
+	for line := range strings.Lines(string(b)) {
+		n++
+		t := strings.TrimSpace(line)
+		if t == "" || t[0] == '#' || t[0] == ';' || !text.MatchString(t) {
+			continue
+		}
+		f := TraceFile{Path: "/" + name, Line: n}
+		if !secret {
+			f.Text = t[:min(len(t), 200)]
+		}
+		if found = append(found, f); len(found) == maxLines {
+			break
+		}
+	}
+	return found, nil
+}
+
+// notThere makes no error of a file that is missing.
+func notThere(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// appendNew adds the words that are not in the list.
+func appendNew(list []string, words ...string) []string {
+	for _, w := range words {
+		if !slices.Contains(list, w) {
+			list = append(list, w)
+		}
+	}
+	return list
+}
