@@ -35,6 +35,9 @@ type Options struct {
 	Profiles []*targets.Target
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
+	// Template says that many machines are made of the image: what makes this one
+	// itself must not be in it.
+	Template bool
 	// Version is the program's.
 	Version string
 	// Generation counts the reports that a mount has made.
@@ -56,7 +59,7 @@ func Run(ctx context.Context, s Source, o Options) (*Report, error) {
 		}
 	}
 	began := o.Now()
-	f, err := facts.Gather(ctx, s, facts.Options{Modules: modules(ts)})
+	f, err := facts.Gather(ctx, s, facts.Options{Modules: modules(ts), Template: o.Template, Now: began})
 	if err != nil {
 		return nil, fmt.Errorf("preflight: %s: %w", s.Device, err)
 	}

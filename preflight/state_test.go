@@ -134,12 +134,14 @@ func TestStateChecks(t *testing.T) {
 		{"a broken id", "os.identity", "warn/low", "machine-id", m{"etc/machine-id": text("x\n")}},
 
 		{"no role", "os.cluster-roles", "pass/medium", "", nil},
-		{"corosync", "os.cluster-roles", "warn/medium", "Corosync", m{"etc/corosync/corosync.conf": text("")}},
-		{"a DNS master", "os.cluster-roles", "warn/medium", "DNS", m{"etc/bind/named.conf.local": text("zone \"example.org\" {\n  type master;\n  file \"x\";\n};\n")}},
+		{"corosync", "os.cluster-roles", "warn/medium", "Corosync", merge(enabled("corosync.service"), m{"etc/corosync/corosync.conf": text("")})},
+		{"corosync that is off", "os.cluster-roles", "warn/low", "nothing starts it", m{"etc/corosync/corosync.conf": text("")}},
+		{"a swarm", "os.cluster-roles", "warn/medium", "swarm", m{"var/lib/docker/swarm/docker-state.json": text("{}")}},
+		{"a DNS master", "os.cluster-roles", "warn/medium", "DNS", merge(enabled("bind9.service"), m{"etc/bind/named.conf.local": text("zone \"example.org\" {\n  type master;\n  file \"x\";\n};\n")})},
 		{"a caching DNS server", "os.cluster-roles", "pass/medium", "", m{"etc/bind/named.conf.local": text("// type master;\n")}},
 		{"an empty exports", "os.cluster-roles", "pass/medium", "", m{"etc/exports": text("# /srv x(ro)\n")}},
-		{"exports", "os.cluster-roles", "warn/medium", "NFS", m{"etc/exports": text("/srv x(ro)\n")}},
-		{"MySQL", "os.cluster-roles", "warn/medium", "MySQL", m{"etc/mysql/mysql.conf.d/a.cnf": text("[mysqld]\nserver-id = 2\n")}},
+		{"exports", "os.cluster-roles", "warn/medium", "NFS", merge(enabled("nfs-server.service"), m{"etc/exports": text("/srv x(ro)\n")})},
+		{"MySQL", "os.cluster-roles", "warn/low", "MySQL", m{"etc/mysql/mysql.conf.d/a.cnf": text("[mysqld]\nserver-id = 2\n")}},
 		{"a DHCP server", "os.cluster-roles", "warn/medium", "DHCP", enabled("isc-dhcp-server.service")},
 		{"a DHCP server that is off", "os.cluster-roles", "pass/medium", "", m{"usr/lib/systemd/system/isc-dhcp-server.service": text("")}},
 
@@ -168,6 +170,8 @@ func TestStateChecks(t *testing.T) {
 		{"a CD-ROM", "os.repos", "warn/low", "CD-ROM", m{"etc/apt/sources.list": text("deb cdrom:[Debian GNU/Linux 12 _Bookworm_ - Official amd64]/ bookworm main\n")}},
 		{"a mirror of one's own", "os.repos", "warn/low", "old network", m{"etc/apt/sources.list": text("deb [signed-by=/x] http://user:SECRET@mirror.corp:3142/debian bookworm main\n")}},
 		{"a cloud's mirror", "os.repos", "warn/low", "Tencent", m{"etc/apt/sources.list.d/a.sources": text("Types: deb\nURIs: http://mirrors.tencentyun.com/debian\nSuites: bookworm\nComponents: main\n")}},
+		{"a cloud's time server", "os.time", "warn/low", "time1.tencentyun.com", merge(enabled("chrony.service"), m{"etc/chrony/chrony.conf": text("server time1.tencentyun.com iburst\n")})},
+		{"RHUI", "os.licensing", "warn/medium", "within its own cloud", m{"var/lib/dpkg/status": text(dpkgStatus + "\nPackage: rh-amazon-rhui-client\nStatus: install ok installed\nVersion: 1\nArchitecture: all\n")}},
 		{"a proxy", "os.repos", "warn/low", "proxy of the old network", m{"etc/apt/apt.conf.d/01": text("Acquire::http::Proxy \"http://u:SECRET@10.1.1.1:3128\";\n")}},
 		{"CentOS 6", "os.repos", "warn/low", "does not have", merge(old("etc/redhat-release", "CentOS release 6.10 (Final)\n"), m{"etc/apt/sources.list": nil, "etc/yum.repos.d/CentOS-Base.repo": text("[base]\nname=x\nmirrorlist=http://mirrorlist.centos.org/?release=$releasever&arch=$basearch\ngpgcheck=1\n\n[plus]\nbaseurl=http://mirror.centos.org/centos/\nenabled=0\n")})},
 		{"all disabled", "os.repos", "warn/low", "disabled", m{"etc/apt/sources.list": nil, "etc/yum.repos.d/a.repo": text("[a]\nbaseurl=http://example.org/\nenabled=0\n")}},
@@ -223,6 +227,18 @@ func TestStateChecks(t *testing.T) {
 				t.Error("the report holds a secret")
 			}
 		})
+	}
+}
+
+// What belongs to a cloud is of use there.
+func TestCloudHosts(t *testing.T) {
+	tree := with(debian(), merge(enabled("chrony.service"), map[string]*fstest.MapFile{"etc/chrony/chrony.conf": text("server time1.tencentyun.com\n"),
+		"etc/apt/sources.list": text("deb http://mirrors.tencentyun.com/debian bookworm main\n")}))
+	r := judge(t, disk(), tree, "kvm", "tencent")
+	for _, id := range []string{"os.repos", "os.time"} {
+		if a, b := find(t, r, id, "kvm"), find(t, r, id, "tencent"); a != "warn/low" || b != "pass/low" {
+			t.Errorf("%s: kvm %s, tencent %s", id, a, b)
+		}
 	}
 }
 

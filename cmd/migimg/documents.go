@@ -13,6 +13,7 @@ import (
 	"migimg/blockmap/ptable"
 	"migimg/encoders/layout"
 	"migimg/fusefs"
+	"migimg/preflight"
 	"migimg/preflight/targets"
 )
 
@@ -30,7 +31,7 @@ type documents struct {
 func newDocuments(ctx context.Context, s *source, stats *fusefs.Stats, ts []*targets.Target) *documents {
 	d := &documents{src: s, stats: stats, targets: ts, started: time.Now()}
 	d.preflight = sync.OnceValues(func() ([]byte, error) {
-		report, err := runPreflight(ctx, s, ts)
+		report, err := runPreflight(ctx, s, preflight.Options{Profiles: ts})
 		if err != nil {
 			return nil, err
 		}

@@ -37,6 +37,7 @@ medium). --fail-on never is 0 whatever was found.
 			targetDirFlag(),
 			&cli.StringFlag{Name: "explain", Usage: "one check in full, by its ID: evidence, consequence, what to do"},
 			&cli.StringFlag{Name: "fail-on", Value: "blocker", Usage: strings.Join(preflight.FailOn, ", ")},
+			&cli.BoolFlag{Name: "template", Usage: "many machines are made of the image: nothing in it may be of this one"},
 			&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "list what passed, too"},
 		),
 		Action: func(c *cli.Context) error {
@@ -81,7 +82,7 @@ func preflightReport(c *cli.Context, path string, ts []*targets.Target) (*prefli
 			return nil, fmt.Errorf("%s/preflight.json: %w", abs, err)
 		}
 		// Files given now are not those that the mount has read.
-		if c.String("target-dir") == "" && (c.String("target") == "" || judgesFor(&r, ts)) {
+		if c.String("target-dir") == "" && !c.Bool("template") && (c.String("target") == "" || judgesFor(&r, ts)) {
 			return &r, nil
 		}
 		s, err := readStatus(abs)
@@ -98,7 +99,7 @@ func preflightReport(c *cli.Context, path string, ts []*targets.Target) (*prefli
 	p := newProgress()
 	defer p.done()
 	p.say("migimg: reading the system on %s", path)
-	return runPreflight(c.Context, s, ts)
+	return runPreflight(c.Context, s, preflight.Options{Profiles: ts, Template: c.Bool("template")})
 }
 
 // judgesFor says whether the report is for exactly the wanted targets.
@@ -106,8 +107,9 @@ func judgesFor(r *preflight.Report, want []*targets.Target) bool {
 	return slices.EqualFunc(r.Targets, want, func(a preflight.TargetInfo, b *targets.Target) bool { return a.ID == b.ID })
 }
 
-func runPreflight(ctx context.Context, s *source, want []*targets.Target) (*preflight.Report, error) {
-	return preflight.Run(ctx, s.facts(), preflight.Options{Profiles: want, Version: versionString()})
+func runPreflight(ctx context.Context, s *source, o preflight.Options) (*preflight.Report, error) {
+	o.Version = versionString()
+	return preflight.Run(ctx, s.facts(), o)
 }
 
 // facts is what preflight is told of the disk, as the image has it.

@@ -59,9 +59,15 @@ var osClusterRoles = Check{
 			if len(x.Units) == 0 && len(x.Files) == 0 {
 				continue // a package that is installed and not set up
 			}
+			if x.Idle {
+				sev = Low
+			}
 			one := warn(sev, "%s: a copy would collide with the original", x.Name)
 			if x.Note != "" {
 				one.Summary = x.Name + ": a copy " + x.Note
+			}
+			if x.Idle {
+				one.Summary = x.Name + " is set up, and nothing starts it at boot"
 			}
 			r = worst(r, one.with(seen(x)...))
 		}
@@ -76,9 +82,12 @@ var osLicensing = Check{
 	ID: "os.licensing", Code: "MIG8107", Title: "No licence or registration is bound to the machine", Category: "os", Severity: Low,
 	Needs:  needTraces,
 	Impact: "The program stops, or updates stop, because the licence knows another machine.",
-	Run: func(f *facts.Facts, _ *targets.Target) Result {
+	Run: func(f *facts.Facts, t *targets.Target) Result {
 		r := pass("none that is known")
 		for _, x := range f.Traces.Of(facts.TraceLicence) {
+			if rhuiOf(x) == t.ID {
+				continue
+			}
 			sev, what := Low, "is registered for this machine"
 			switch x.Class {
 			case "bound":
@@ -96,6 +105,18 @@ var osLicensing = Check{
 		}
 		return unlooked(r, f, facts.TraceLicence)
 	},
+}
+
+// rhuiOf is the target whose update infrastructure a trace's packages are of.
+func rhuiOf(x facts.Trace) string {
+	for _, p := range x.Packages {
+		for word, id := range map[string]string{"amazon": "aws", "azure": "azure", "google": "gcp"} {
+			if strings.Contains(p, "rhui") && strings.Contains(p, word) {
+				return id
+			}
+		}
+	}
+	return "none"
 }
 
 var osSecrets = Check{

@@ -64,7 +64,7 @@ var osRepos = Check{
 	ID: "os.repos", Code: "MIG8110", Title: "Packages can be installed from there", Category: "os", Severity: Low,
 	Needs:  []facts.Key{facts.KeyGuest, facts.KeyState},
 	Impact: "No package can be installed or updated in the target.",
-	Run: func(f *facts.Facts, _ *targets.Target) Result {
+	Run: func(f *facts.Facts, t *targets.Target) Result {
 		s := f.State.Repos
 		var use, media, internal, cloud, gone []facts.Repo
 		for _, x := range s.List {
@@ -75,10 +75,10 @@ var osRepos = Check{
 			switch {
 			case x.Media:
 				media = append(media, x)
-			case facts.InternalHost(x.Host):
-				internal = append(internal, x)
-			case cloudMirror(x.Host) != "":
+			case otherCloud(x.Host, t) != "":
 				cloud = append(cloud, x)
+			case facts.InternalHost(x.Host) && !cloudHost(x.Host):
+				internal = append(internal, x)
 			case retired(f, x):
 				gone = append(gone, x)
 			}
@@ -98,7 +98,7 @@ var osRepos = Check{
 			r = worst(r, warn("", "%s is a repository of the old network", x.Host).with(repo(x)))
 		}
 		for _, x := range cloud {
-			r = worst(r, warn("", "%s serves machines of %s only", x.Host, cloudMirror(x.Host)).with(repo(x)))
+			r = worst(r, warn("", "%s serves machines of %s only", x.Host, otherCloud(x.Host, t)).with(repo(x)))
 		}
 		for _, x := range gone {
 			r = worst(r, warn("", "%s does not have %s any more", x.Host, f.OS.Pretty).with(repo(x)).hint("Use the distribution's archive (vault.centos.org, archive.debian.org, old-releases.ubuntu.com)."))
@@ -115,25 +115,6 @@ var osRepos = Check{
 }
 
 func repo(x facts.Repo) Evidence { return file(x.File, x.Line, x.URL) }
-
-// cloudMirrors are hosts that answer only within their cloud, by the end of the
-// name.
-var cloudMirrors = [][2]string{
-	{".tencentyun.com", "Tencent Cloud"}, {".aliyuncs.com", "Alibaba Cloud"}, {".myhuaweicloud.com", "Huawei Cloud"}, {".ivolces.com", "Volcengine"},
-	{".rhui.microsoft.com", "Azure"}, {"rhui.googlecloud.com", "Google Cloud"}, {".oracleiaas.com", "Oracle Cloud"}, {".baidubce.com", "Baidu Cloud"}, {".jcloudcs.com", "JD Cloud"},
-}
-
-func cloudMirror(host string) string {
-	if strings.HasPrefix(host, "rhui") && strings.Contains(host, ".amazonaws.com") || strings.Contains(host, ".aws.ce.redhat.com") {
-		return "AWS"
-	}
-	for _, m := range cloudMirrors {
-		if strings.HasSuffix(host, m[0]) {
-			return m[1]
-		}
-	}
-	return ""
-}
 
 // retired says whether a repository is one that drops releases after their end,
 // and this one's has come. Debian's and Ubuntu's mirrors keep a release through

@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"slices"
 	"strings"
 
 	"migimg/preflight/facts"
@@ -89,8 +90,9 @@ var osTime = Check{
 	ID: "os.time", Code: "MIG8104", Title: "The clock is right there: UTC, and a time service", Category: "os", Severity: Low,
 	Needs:  needState,
 	Impact: "The clock is hours off after each start, or drifts: certificates, logins with Kerberos and replication fail.",
-	Run: func(f *facts.Facts, _ *targets.Target) Result {
+	Run: func(f *facts.Facts, t *targets.Target) Result {
 		c := f.State.Clock
+		lost := lostServers(c, t)
 		r := pass("the hardware clock is UTC, and time comes from %s", strings.Join(c.Services, ", "))
 		if c.Zone != "" {
 			r = r.with(value("time zone", c.Zone, ""))
@@ -103,8 +105,8 @@ var osTime = Check{
 		switch {
 		case len(c.Services) == 0:
 			r = worst(r, install(f, warn("", "no time service is started at boot"), "chrony"))
-		case len(c.Servers) > 0 && len(c.Internal) == len(c.Servers):
-			r = worst(r, warn("", "all time servers look like the old network's (%s)", strings.Join(c.Internal, ", ")).with(value("time servers", strings.Join(c.Servers, " "), "")).
+		case len(c.Servers) > 0 && len(lost) == len(c.Servers):
+			r = worst(r, warn("", "all time servers look like the old network's (%s)", strings.Join(lost, ", ")).with(value("time servers", strings.Join(c.Servers, " "), "")).
 				hint("Name the target's time servers, or public ones."))
 		}
 		switch c.Source {
@@ -115,6 +117,16 @@ var osTime = Check{
 		}
 		return withProblems(r, c.Problems)
 	},
+}
+
+// lostServers are the time servers that do not answer from the target.
+func lostServers(c facts.Clock, t *targets.Target) (lost []string) {
+	for _, s := range c.Servers {
+		if otherCloud(s, t) != "" || slices.Contains(c.Internal, s) && !cloudHost(s) {
+			lost = append(lost, s)
+		}
+	}
+	return lost
 }
 
 // install adds the command that installs a package.

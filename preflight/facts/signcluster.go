@@ -25,12 +25,15 @@ var clusterSigns = []sign{
 	{name: "FreeIPA server", files: []string{"etc/ipa/ca.crt"}, units: []string{"ipa.service"}, onlyEnabled: true},
 	{name: "DHCP server", onlyEnabled: true, units: []string{"dhcpd.service", "isc-dhcp-server.service", "kea-dhcp4.service", "kea-dhcp4-server.service"}, scripts: []string{"dhcpd", "isc-dhcp-server"}, note: "answers in the target's network"},
 	{name: "authoritative DNS server", lines: []signLine{
-		{"etc/named.conf", reZone}, {"etc/named/*.conf", reZone}, {"etc/bind/named.conf.local", reZone}, {"etc/named.d/*.conf", reZone}}},
+		{"etc/named.conf", reZone}, {"etc/named/*.conf", reZone}, {"etc/bind/named.conf.local", reZone}, {"etc/named.d/*.conf", reZone}},
+		units: []string{"named.service", "bind9.service", "named-chroot.service"}, scripts: []string{"named", "bind9"}},
 	{name: "other DNS servers", onlyEnabled: true, units: []string{"pdns.service", "knot.service", "nsd.service"}, scripts: []string{"pdns", "nsd"}},
-	{name: "NFS server", lines: []signLine{{"etc/exports", regexp.MustCompile(`^["/]`)}, {"etc/exports.d/*.exports", regexp.MustCompile(`^["/]`)}}},
+	{name: "NFS server", lines: []signLine{{"etc/exports", regexp.MustCompile(`^["/]`)}, {"etc/exports.d/*.exports", regexp.MustCompile(`^["/]`)}},
+		units: []string{"nfs-server.service", "nfs-kernel-server.service", "nfsserver.service"}, scripts: []string{"nfs", "nfs-kernel-server", "nfsserver"}},
 	{name: "iSCSI target", files: []string{"etc/tgt/conf.d/*.conf"}, lines: []signLine{{"etc/target/saveconfig.json", regexp.MustCompile(`"wwn"`)}}, units: []string{"target.service", "rtslib-fb-targetctl.service", "tgt.service", "tgtd.service"}, scripts: []string{"tgtd"}},
 	{name: "MySQL or MariaDB replication", lines: []signLine{
-		{"etc/my.cnf", reMySQL}, {"etc/my.cnf.d/*.cnf", reMySQL}, {"etc/mysql/*.cnf", reMySQL}, {"etc/mysql/*/*.cnf", reMySQL}}},
+		{"etc/my.cnf", reMySQL}, {"etc/my.cnf.d/*.cnf", reMySQL}, {"etc/mysql/*.cnf", reMySQL}, {"etc/mysql/*/*.cnf", reMySQL}},
+		units: []string{"mysql.service", "mysqld.service", "mariadb.service"}, scripts: []string{"mysql", "mysqld", "mariadb"}},
 	{name: "PostgreSQL standby", files: []string{"var/lib/pgsql/data/standby.signal", "var/lib/pgsql/*/data/standby.signal", "var/lib/postgresql/*/*/standby.signal", "var/lib/pgsql/data/recovery.conf", "var/lib/pgsql/*/data/recovery.conf", "var/lib/postgresql/*/*/recovery.conf"}},
 	{name: "MongoDB replica set", lines: []signLine{{"etc/mongod.conf", regexp.MustCompile(`^(replSetName\s*:|replSet\s*=)`)}}},
 	{name: "Redis replica or cluster", lines: []signLine{

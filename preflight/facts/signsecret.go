@@ -13,7 +13,7 @@ var secretSigns = []sign{
 	{name: "Kubernetes and container credentials", files: []string{"root/.kube/config", "home/*/.kube/config", "etc/kubernetes/admin.conf", "etc/kubernetes/pki/*.key", "etc/rancher/k3s/k3s.yaml", "root/.docker/config.json", "home/*/.docker/config.json"}},
 	{name: "passwords for programs", files: []string{"root/.netrc", "home/*/.netrc", "root/.pgpass", "home/*/.pgpass", "root/.my.cnf", "home/*/.my.cnf", "root/.git-credentials", "home/*/.git-credentials", "root/.vault-token", "home/*/.vault-token", "etc/mysql/debian.cnf", "etc/ppp/chap-secrets", "etc/ppp/pap-secrets", "etc/cifs-credentials", "etc/smbcredentials", "etc/rsyncd.secrets"}},
 	{name: "shell histories", files: []string{"root/.*_history", "home/*/.*_history"}},
-	{name: "TLS private keys", files: []string{"etc/ssl/private/*.key", "etc/ssl/private/*.pem", "etc/pki/tls/private/*.key", "etc/letsencrypt/live/*/privkey.pem", "etc/nginx/ssl/*.key", "etc/apache2/ssl/*.key"}},
+	{name: "TLS private keys", files: []string{"etc/ssl/private/*.key", "etc/ssl/private/*.pem", "etc/pki/tls/private/*.key", "etc/letsencrypt/live/*/privkey.pem", "etc/nginx/ssl/*.key", "etc/apache2/ssl/*.key"}, except: "ssl-cert-snakeoil.key"},
 	{name: "VPN keys", files: []string{"etc/wireguard/*.conf", "etc/wireguard/*.key", "etc/openvpn/*.key", "etc/openvpn/*/*.key", "etc/ipsec.secrets", "etc/swanctl/private/*", "etc/ipsec.d/private/*"}},
 	{name: "Kerberos and domain secrets", files: []string{"etc/krb5.keytab", "var/lib/samba/private/secrets.tdb", "etc/sssd/*.keytab"}},
 	{name: "disk keys", files: []string{"etc/cryptsetup-keys.d/*", "etc/luks/*", "crypto_keyfile.bin", "boot/crypto_keyfile.bin"}},

@@ -54,6 +54,7 @@ func (g *gatherer) start() {
 	}
 	for _, x := range []StartFlag{
 		{"fsck", "forcefsck", "checks all filesystems at the next start"},
+		{"fsck", "fastboot", "leaves the checks of filesystems out at the next start"},
 		{"wizard", ".unconfigured", "starts sys-unconfig's questions"},
 		{"wizard", "etc/reconfigSys", "starts firstboot's questions"},
 	} {

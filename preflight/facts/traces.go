@@ -44,6 +44,9 @@ type Trace struct {
 	// Units are the systemd units and init scripts that start it at boot,
 	// Packages the packages that it came with, with their versions.
 	Units, Packages []string
+	// Idle says that it is something to be started, and that nothing starts it at
+	// boot.
+	Idle bool
 }
 
 // TraceFile is a file, or a line of one.
@@ -102,6 +105,7 @@ func (g *gatherer) traces() {
 		g.f.SetAbsent(KeyTraces, Absence{Reason: err.Error()})
 		return
 	}
+	installed := g.unitNames()
 	for _, table := range []struct {
 		kind string
 		rows []sign
@@ -110,7 +114,7 @@ func (g *gatherer) traces() {
 		{TraceSecret, secretSigns}, {TraceIdentity, identitySigns}, {TraceAppliance, applianceSigns},
 	} {
 		for _, s := range table.rows {
-			x, problems := g.look(s, table.kind == TraceSecret || table.kind == TraceIdentity)
+			x, problems := g.look(s, installed, table.kind == TraceSecret || table.kind == TraceIdentity)
 			t.Problems[table.kind] = appendNew(t.Problems[table.kind], problems...)
 			if x != nil {
 				x.Kind = table.kind
@@ -120,8 +124,24 @@ func (g *gatherer) traces() {
 	}
 }
 
+// unitNames are the units that the guest has; nil where that could not be read.
+// The tables name hundreds, of which few are there.
+func (g *gatherer) unitNames() map[string]bool {
+	names := map[string]bool{}
+	for _, d := range unitDirs {
+		entries, err := g.fs.ReadDir(d)
+		if notThere(err) != nil {
+			return nil
+		}
+		for _, e := range entries {
+			names[e.Name()] = true
+		}
+	}
+	return names
+}
+
 // look tries one row. With secret no text of a file is kept.
-func (g *gatherer) look(s sign, secret bool) (*Trace, []string) {
+func (g *gatherer) look(s sign, installed map[string]bool, secret bool) (*Trace, []string) {
 	x := &Trace{Name: s.name, Class: s.class, Note: s.note}
 	var problems []string
 	seen := func(err error) {
@@ -151,6 +171,9 @@ func (g *gatherer) look(s sign, secret bool) (*Trace, []string) {
 		x.Packages = append(x.Packages, p.Name+" "+p.Version)
 	}
 	for _, u := range s.units {
+		if installed != nil && !installed[u] {
+			continue
+		}
 		switch g.unit(u) {
 		case UnitEnabled:
 			x.Units = append(x.Units, u)
@@ -166,6 +189,7 @@ func (g *gatherer) look(s sign, secret bool) (*Trace, []string) {
 	if len(x.Units) == 0 && (s.onlyEnabled || len(x.Files)+len(x.Packages) == 0) {
 		return nil, problems
 	}
+	x.Idle = len(s.units)+len(s.scripts) > 0 && len(x.Units) == 0 && len(problems) == 0
 	return x, problems
 }
 

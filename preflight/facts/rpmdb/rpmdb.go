@@ -7,6 +7,10 @@
 // bounded by a small multiple of the file's size. There is no cursor, no lock
 // and no writing: a database that changes meanwhile gives an error, or the
 // packages of one of the two moments.
+//
+// Go-rpmdb is not used: it indexes a page's bytes unchecked in a goroutine of
+// its own, where nobody can catch the panic, goes round for ever in a chain with
+// a page of another kind, and takes SQLite in with a translated C library.
 package rpmdb
 
 import (
