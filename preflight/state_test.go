@@ -203,6 +203,8 @@ func TestStateChecks(t *testing.T) {
 		{"no agent", "agent.target", "warn/info", "qemu-guest-agent", nil},
 		{"the agent", "agent.target", "pass/info", "qemu-guest-agent", m{"usr/sbin/qemu-ga": text("")}},
 		{"nothing", "agent.hardware", "pass/low", "", nil},
+		{"a broken database", "agent.hardware", "unknown/low", "/var/lib/dpkg/status", m{"var/lib/dpkg/status": text("Package: x\n")}},
+		{"iSCSI", "agent.hardware", "warn/low", "iSCSI", m{"etc/iscsi/nodes/iqn/10.0.0.1/default": text("")}},
 		{"smartd", "agent.hardware", "warn/low", "smartd", enabled("smartd.service")},
 		{"smartd that is off", "agent.hardware", "pass/low", "", m{"usr/lib/systemd/system/smartd.service": text("")}},
 		{"a watchdog", "agent.hardware", "warn/medium", "watchdog", enabled("watchdog.service")},

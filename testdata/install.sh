@@ -57,6 +57,7 @@ test             modprobe         kmod
 test             dpkg-deb         dpkg
 test             rpmbuild         rpm
 test             sqlite3          sqlite3
+test             db_load          db-util
 test             vhdiinfo         libvhdi-utils
 test             vmdkinfo         libvmdk-utils
 test             qcowinfo         libqcow-utils

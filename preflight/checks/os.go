@@ -160,6 +160,15 @@ func seen(x facts.Trace) (e []Evidence) {
 
 // unlooked adds to a result what could not be looked at for a kind of traces.
 func unlooked(r Result, f *facts.Facts, kind string) Result {
+	if r.Status == Pass && (kind == facts.TraceHardware || kind == facts.TraceSecurity || kind == facts.TraceLicence) {
+		// Some are known by their packages only.
+		if a, absent := f.Absent(facts.KeyPackages); absent && !a.NotApplicable {
+			return unknown("%s", a.Reason)
+		}
+		if why := f.Packages.Incomplete(); why != "" {
+			return unknown("%s", why)
+		}
+	}
 	if p := f.Traces.Problems[kind]; len(p) > 0 {
 		return worst(r, unknown("%s", p[0]))
 	}

@@ -5,6 +5,7 @@ package facts
 import (
 	"context"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +13,28 @@ import (
 	"migimg/internal/need"
 	"migimg/preflight/guestfs"
 )
+
+// A database of RPM as it is made, with nothing in it.
+func TestEmptyRPM(t *testing.T) {
+	need.Tool(t, "rpm")
+	dir := t.TempDir()
+	if out, err := exec.Command("rpm", "--dbpath", filepath.Join(dir, "usr/lib/sysimage/rpm"), "--initdb").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	root, err := guestfs.Live(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tree := guestfs.Compose(root)
+	defer tree.Close()
+	g := &gatherer{f: &Facts{}, fs: tree}
+	if err := g.packages(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if d := g.f.Packages.Databases; len(d) != 1 || d[0] != (PackageDB{Manager: "rpm", Format: "sqlite", Path: "/usr/lib/sysimage/rpm/rpmdb.sqlite"}) {
+		t.Errorf("%+v", d)
+	}
+}
 
 // This machine's own database, against dpkg-query.
 func TestDpkgQuery(t *testing.T) {

@@ -58,7 +58,7 @@ var licenceSigns = []sign{
 	{name: "Red Hat subscription", class: "registered", files: []string{"etc/pki/consumer/cert.pem"}, note: "the copy is the same system to Red Hat or Satellite until it registers anew"},
 	{name: "Red Hat's update infrastructure of a cloud (RHUI)", class: "bound", packages: []string{"rh-amazon-rhui-client*", "rhui-azure-*", "google-rhui-client-*", "*-rhui-client", "rhui-*"}, files: []string{"etc/pki/rhui"}, note: "gives updates within its own cloud only"},
 	{name: "SUSE registration", class: "registered", files: []string{"etc/zypp/credentials.d/SCCcredentials", "etc/zypp/credentials.d/NCCcredentials"}},
-	{name: "SUSE's update infrastructure of a cloud", class: "bound", packages: []string{"cloud-regionsrv-client", "regionServiceClientConfig*"}, note: "gives updates within its own cloud only"},
+	{name: "SUSE's update infrastructure of a cloud", class: "bound", packages: []string{"regionServiceClientConfig*"}, files: []string{"var/cache/cloudregister/current*"}, note: "gives updates within its own cloud only"},
 	{name: "Oracle ULN or Spacewalk registration", class: "registered", files: []string{"etc/sysconfig/rhn/systemid"}},
 	{name: "Ubuntu Pro", class: "registered", files: []string{"var/lib/ubuntu-advantage/private/machine-token.json"}, note: "the token is of one machine"},
 	{name: "Canonical Livepatch or Landscape", class: "registered", files: []string{"var/lib/landscape/client/broker.bpickle"}},

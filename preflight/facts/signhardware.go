@@ -31,12 +31,10 @@ var hardwareSigns = []sign{
 	{name: "CPU frequency control", onlyEnabled: true, units: []string{"cpufrequtils.service", "cpupower.service", "cpuspeed.service", "tlp.service"}, scripts: []string{"cpuspeed", "cpufrequtils"}},
 	{name: "UPS daemon (apcupsd)", class: "resets", onlyEnabled: true, units: []string{"apcupsd.service"}, scripts: []string{"apcupsd"}, note: "may shut the machine down when it does not reach its UPS"},
 	{name: "UPS daemon (nut)", class: "resets", onlyEnabled: true, units: []string{"nut-monitor.service", "nut-server.service", "nut-driver.service"}, scripts: []string{"nut", "upsd", "upsmon", "nut-client", "nut-server"}, note: "may shut the machine down when it does not reach its UPS"},
-	{name: "multipathd", onlyEnabled: true, units: []string{"multipathd.service"}, scripts: []string{"multipathd", "multipath-tools"}},
-	{name: "iscsid", class: "storage", onlyEnabled: true, units: []string{"iscsid.service", "iscsi.service", "open-iscsi.service"}, scripts: []string{"iscsid", "iscsi", "open-iscsi"}, note: "waits at boot for targets that it does not reach"},
+	{name: "multipath", lines: []signLine{{"etc/multipath/wwids", regexp.MustCompile(`^/.+/$`)}}, note: "knows disks of the old machine by their ids"},
+	{name: "iSCSI", files: []string{"var/lib/iscsi/nodes/*", "etc/iscsi/nodes/*"}, note: "has targets that it may wait for at boot"},
 	{name: "FCoE", onlyEnabled: true, units: []string{"fcoe.service", "lldpad.service"}, scripts: []string{"fcoe", "lldpad"}},
 	{name: "Bluetooth", onlyEnabled: true, units: []string{"bluetooth.service"}, scripts: []string{"bluetooth"}},
-	{name: "modem manager", onlyEnabled: true, units: []string{"ModemManager.service"}},
-	{name: "firmware updates (fwupd)", onlyEnabled: true, units: []string{"fwupd.service"}},
 	{name: "NVIDIA drivers", class: "kernel", packages: []string{"nvidia-driver", "nvidia-driver-[0-9]*", "nvidia-kernel-dkms", "kmod-nvidia*", "akmod-nvidia"}, files: []string{"usr/bin/nvidia-uninstall"}, note: "are for a graphics card that the target has only if it is ordered with one"},
 }
 

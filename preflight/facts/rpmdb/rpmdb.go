@@ -23,7 +23,7 @@ import (
 
 // MaxSize bounds a database, in bytes. That of a server with 3,000 packages has
 // about 200 MB.
-const MaxSize = 2 << 30
+const MaxSize = 1 << 30
 
 const (
 	maxPackages = 100_000
@@ -55,7 +55,7 @@ func Read(ctx context.Context, db File, wal *File) (list []Package, format strin
 	if db.Size > MaxSize {
 		return nil, "", fmt.Errorf("rpmdb: %d bytes are more than is read (%d)", db.Size, int64(MaxSize))
 	}
-	r := &reader{ctx: ctx, r: db.ReaderAt, size: db.Size, left: 4*db.Size + 1<<20}
+	r := &reader{ctx: ctx, r: db.ReaderAt, size: db.Size, left: 3*db.Size + 16<<20}
 	head := make([]byte, min(512, db.Size))
 	if err := r.full(head, 0); err != nil {
 		return nil, "", fmt.Errorf("rpmdb: %w", err)
