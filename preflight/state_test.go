@@ -212,6 +212,10 @@ func TestStateChecks(t *testing.T) {
 		{"nothing", "agent.security", "pass/low", "", nil},
 		{"Falcon", "agent.security", "warn/low", "CrowdStrike", m{"opt/CrowdStrike/falconctl": text("")}},
 		{"auditd", "agent.security", "warn/low", "audit log", m{"etc/audit/rules.d/a.rules": text("-D\n-f 2\n")}},
+		{"a kernel module of VMware", "agent.conflicts", "fail/high", "kernel modules", m{"var/lib/dpkg/status": text(dpkgStatus + "\nPackage: kmod-vmware-tools-vmci\nStatus: install ok installed\nVersion: 1\nArchitecture: amd64\n")}},
+		{"Xen in SUSE's initrd", "agent.conflicts", "fail/high", "SUSE", m{"etc/sysconfig/kernel": text("INITRD_MODULES=\"xenblk ext3\"\n")}},
+		{"Xen consoles", "agent.conflicts", "fail/high", "inittab", m{"etc/inittab": text("co:2345:respawn:/sbin/agetty xvc0 9600 vt100-nav\n")}},
+		{"a cloud's agent that runs", "agent.conflicts", "warn/medium", "accounts or the network", merge(enabled("waagent.service"), m{"usr/sbin/waagent": text("")})},
 		{"by its package", "agent.conflicts", "warn/low", "open-vm-tools", m{"var/lib/dpkg/status": text(dpkgStatus + "\nPackage: open-vm-tools\nStatus: install ok installed\nVersion: 12\nArchitecture: amd64\n")}},
 		{"removed, configuration left", "agent.conflicts", "pass/high", "", m{"var/lib/dpkg/status": text(dpkgStatus + "\nPackage: open-vm-tools\nStatus: deinstall ok config-files\nVersion: 12\nArchitecture: amd64\n")}},
 	} {
@@ -280,6 +284,33 @@ func TestForeignSystems(t *testing.T) {
 		r := checks.Find("os.case").Judge(f, ts[0])
 		if c.want == "" && r.Status != checks.Skip || c.want != "" && (r.Status != checks.Warn || !strings.Contains(r.Summary, c.want)) {
 			t.Errorf("%s: %s %s", c.name, r.Status, r.Summary)
+		}
+	}
+}
+
+// Labels are there on a real filesystem only, so the facts are made by hand.
+func TestSELinuxLabels(t *testing.T) {
+	ts, err := targets.Load("kvm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name, want string
+		s          facts.SELinux
+	}{
+		{"labelled", "warn/info", facts.SELinux{Labelled: 5}},
+		{"a file without", "fail/medium", facts.SELinux{Unlabelled: []string{"/etc/shadow"}, Labelled: 5}},
+		{"a file without, but all are labelled anew", "warn/low", facts.SELinux{Unlabelled: []string{"/etc/shadow"}, Relabel: "/.autorelabel"}},
+		{"unknown", "warn/info", facts.SELinux{LabelsUnknown: "no reader"}},
+		{"enforcing=0", "pass/info", facts.SELinux{Off: "enforcing=0", Unlabelled: []string{"/etc/shadow"}}},
+		{"a problem", "unknown/info", facts.SELinux{Problems: []string{"cannot be read"}}},
+	} {
+		f := gathered(t, disk(), debian(), facts.Options{})
+		c.s.Config, c.s.Mode, c.s.Type, c.s.Policy, c.s.Contexts = "/etc/selinux/config", "enforcing", "targeted", "/p", "/c"
+		f.State.SELinux = c.s
+		r := checks.Find("os.selinux").Judge(f, ts[0])
+		if got := string(r.Status) + "/" + string(r.Severity); got != c.want {
+			t.Errorf("%s: %s %s", c.name, got, r.Summary)
 		}
 	}
 }

@@ -228,6 +228,32 @@ func TestHostileState(t *testing.T) {
 	}
 }
 
+// The tables' patterns are patterns, and each name is once in its table.
+func TestSigns(t *testing.T) {
+	rows := 0
+	for kind, table := range map[string][]sign{TraceHardware: hardwareSigns, TraceSecurity: securitySigns, TraceCluster: clusterSigns, TraceLicence: licenceSigns,
+		TraceSecret: secretSigns, TraceIdentity: identitySigns, TraceAppliance: applianceSigns} {
+		seen := map[string]bool{}
+		for _, s := range table {
+			rows++
+			names := slices.Concat(s.files, s.packages)
+			for _, l := range s.lines {
+				names = append(names, l.files)
+			}
+			for _, p := range names {
+				if _, err := path.Match(p, "x"); err != nil || !fs.ValidPath(p) {
+					t.Errorf("%s %s: %q is no pattern", kind, s.name, p)
+				}
+			}
+			if seen[s.name] || s.name == "" || len(names)+len(s.units)+len(s.scripts) == 0 || s.onlyEnabled && len(s.units)+len(s.scripts) == 0 {
+				t.Errorf("%s %q is there twice, or never found", kind, s.name)
+			}
+			seen[s.name] = true
+		}
+	}
+	t.Logf("%d rows", rows)
+}
+
 func TestNow(t *testing.T) {
 	at := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 	if (Options{Now: at}).now() != at || (Options{}).now().IsZero() {

@@ -142,6 +142,18 @@ func (t *extTree) Flags(name string) (Flags, error) {
 	return Flags{i.flags&extImmutable != 0, i.flags&appendFlag != 0}, nil
 }
 
+// Flags of FAT: there are none, nor attributes.
+func (t *fatTree) Flags(name string) (Flags, error) {
+	_, err := t.Lstat(name)
+	return Flags{}, err
+}
+
+func (t *fatTree) Xattr(name, _ string) ([]byte, error) {
+	_, err := t.Lstat(name)
+	return nil, err
+}
+
+// The part of a tree says what the tree says.
 func (s sub) Flags(name string) (Flags, error) {
 	if i, ok := s.tree.(inspector); ok {
 		return i.Flags(path.Join(s.dir, name))
