@@ -82,6 +82,7 @@ func debian() fstest.MapFS {
 		"usr/lib/systemd/system/cloud-init.service":            text("[Unit]\n"),
 		"etc/systemd/system/a.target.wants/cloud-init.service": link("/usr/lib/systemd/system/cloud-init.service"),
 
+		"usr/sbin/dhclient": text(""), "usr/lib/systemd/system/networking.service": text(""), "etc/systemd/system/multi-user.target.wants/networking.service": link("/usr/lib/systemd/system/networking.service"),
 		"etc/network/interfaces": text("auto lo\niface lo inet loopback\n\nallow-hotplug ens3\niface ens3 inet dhcp\n"),
 		"lib":                    link("usr/lib"),
 		"usr/lib/modules/" + kver + "/modules.builtin": text("kernel/fs/nfs/x.ko\n"),

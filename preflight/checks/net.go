@@ -17,8 +17,19 @@ var netPersistentNames = Check{
 	Run: func(f *facts.Facts, _ *targets.Target) Result {
 		r := pass("no such rule")
 		for _, u := range f.Net.Rules {
-			r = worst(r, fail("", "%s gives the name %s to %s", u.File, u.Name, u.Bound).with(file(u.File, u.Line, "")).
-				command([]string{"rm", u.File}))
+			one := fail("", "%s gives the name %s to %s", u.File, u.Name, u.Bound).with(file(u.File, u.Line, "")).command([]string{"rm", u.File})
+			if strings.Contains(u.File, "persistent-net") && f.OS.Family() == "rhel" && strings.HasPrefix(f.OS.VersionID, "6") {
+				// Its generator writes the rule again at the next boot.
+				one = one.command([]string{"ln", "-s", "/dev/null", "/etc/udev/rules.d/75-persistent-net-generator.rules"})
+			}
+			r = worst(r, one)
+		}
+		for _, i := range f.Net.InitramfsRules {
+			one := warn(Medium, "the initramfs has a copy of such rules (%s)", i).with(value("initramfs", i, "no persistent-net rules"))
+			if f.Drivers.Kernel != "" {
+				one = rebuildInitramfs(one, f)
+			}
+			r = worst(r, one)
 		}
 		if r.Status == Pass && len(f.Net.Problems) > 0 {
 			return unknown("%s", f.Net.Problems[0])
@@ -27,10 +38,25 @@ var netPersistentNames = Check{
 	},
 }
 
-// active are the configurations of real cards that are brought up at boot.
-func active(n facts.Net) (out []facts.NetConfig) {
-	for _, c := range n.Configs {
-		if !c.Off {
+// rebuildInitramfs says how the family of the guest makes an initramfs anew.
+func rebuildInitramfs(r Result, f *facts.Facts) Result {
+	switch f.OS.Family() {
+	case "debian":
+		return r.command([]string{"update-initramfs", "-u", "-k", f.Drivers.Kernel})
+	case "rhel", "suse":
+		return r.command([]string{"dracut", "--force", "--kver", f.Drivers.Kernel})
+	}
+	return r.hint("Make the initramfs anew after the rules are gone.")
+}
+
+// configuresNet says that cloud-init sets the network up anew on the target.
+func configuresNet(f *facts.Facts, t *targets.Target) bool { return f.Net.CloudInit && offered(f, t) }
+
+// physical are the active configurations of real cards, and those whose kind is
+// not said.
+func physical(n *facts.Net) (out []facts.NetConfig) {
+	for _, c := range n.Active() {
+		if !c.Virtual() {
 			out = append(out, c)
 		}
 	}
@@ -40,7 +66,8 @@ func active(n facts.Net) (out []facts.NetConfig) {
 func netEvidence(c facts.NetConfig) Evidence {
 	e := file(c.File, c.Line, "")
 	e.Detail = map[string]string{}
-	for k, v := range map[string]string{"name": c.Name, "mac": c.MAC, "method": c.Method, "addresses": strings.Join(c.Addresses, " ")} {
+	for k, v := range map[string]string{"name": c.Name, "mac": firstWord(c.MAC, c.SetMAC), "method": method(c), "addresses": strings.Join(c.Addresses(), " "),
+		"manager": string(c.Manager), "type": string(c.Type), "members": strings.Join(c.Members, " "), "parent": c.Parent} {
 		if v != "" {
 			e.Detail[k] = v
 		}
@@ -48,124 +75,76 @@ func netEvidence(c facts.NetConfig) Evidence {
 	return e
 }
 
-var netIfaceNames = Check{
-	ID: "net.iface-names", Code: "MIG5103", Title: "The network configuration applies to the target's card", Category: "network", Severity: High,
+func method(c facts.NetConfig) string {
+	return firstWord(string(c.V4.Method), string(c.V6.Method))
+}
+
+func firstWord(s ...string) string {
+	for _, x := range s {
+		if x != "" {
+			return x
+		}
+	}
+	return ""
+}
+
+var netMACBinding = Check{
+	ID: "net.mac-binding", Code: "MIG5102", Title: "No configuration is bound to a hardware address", Category: "network", Severity: High,
 	Needs:  needNet,
-	Impact: "The machine boots without a network, and nobody can reach it.",
+	Impact: "The new card has another address: the configuration does not apply to it, or sets an address that the target's network refuses.",
 	Run: func(f *facts.Facts, t *targets.Target) Result {
-		n := f.Net
-		names := t.NICNames.Values
-		if len(names) == 0 {
-			return skip("the target's documents do not name its network card")
+		n := &f.Net
+		r := pass("no configuration names a hardware address")
+		others := slices.ContainsFunc(physical(n), func(c facts.NetConfig) bool { return c.CatchAll() }) || n.NMAuto
+		for _, c := range physical(n) {
+			if c.MAC == "" && c.SetMAC == "" {
+				continue
+			}
+			one := fail("", "%s is for the card %s only", c.File, c.MAC)
+			switch {
+			case c.MAC == "":
+				one = warn(Medium, "%s gives the card the hardware address %s, which networks of clouds drop", c.File, c.SetMAC)
+			case c.CloudInit && configuresNet(f, t):
+				one = warn(Low, "%s is for the card %s only; cloud-init makes the file anew on the target", c.File, c.MAC)
+			case configuresNet(f, t):
+				one = warn(Medium, "%s is for the card %s only; cloud-init configures the target's card", c.File, c.MAC)
+			case others:
+				one = warn(Medium, "%s is for the card %s only; another configuration takes any card", c.File, c.MAC)
+			}
+			r = worst(r, unbind(one.with(netEvidence(c)), c))
 		}
-		names = cardNames(n, names)
-		ev := value("network card", strings.Join(configured(n), " "), strings.Join(names, "|"))
-		switch {
-		case len(n.Problems) > 0:
-			return unknown("%s", n.Problems[0]).with(ev)
-		case n.CloudInit && offered(f, t):
-			return pass("cloud-init configures the network").with(ev)
-		case n.NMAuto:
-			return pass("NetworkManager configures any card by DHCP").with(ev)
-		case slices.Contains(n.Managers, "dhcpcd") || slices.Contains(n.Managers, "connman"):
-			return pass("%s configures any card by DHCP", strings.Join(n.Managers, ", ")).with(ev)
-		}
-		confs := active(n)
-		var fits []string
-		for _, c := range confs {
-			if c.CatchAll() {
-				return pass("%s takes any card", c.File).with(ev, netEvidence(c))
+		for _, c := range n.Active() {
+			if c.Virtual() && c.MAC != "" {
+				r = worst(r, warn(Medium, "%s is for the hardware address %s", c.File, c.MAC).with(netEvidence(c)))
 			}
 		}
-		var bound []string
-		for _, name := range names {
-			if slices.ContainsFunc(confs, func(c facts.NetConfig) bool { return c.MAC == "" && !c.Virtual && c.Fits(name) }) {
-				fits = append(fits, name)
-			}
+		if r.Status == Pass && len(n.Problems) > 0 {
+			return unknown("%s", n.Problems[0])
 		}
-		r := fail("", "no configuration is for a card named %s", strings.Join(names, " or "))
-		for _, c := range confs {
-			if c.MAC != "" {
-				bound = append(bound, c.File)
-			}
-			r = r.with(netEvidence(c))
-		}
-		switch {
-		case len(confs) == 0:
-			r.Summary = "nothing configures a network card"
-		case len(fits) == len(names):
-			return pass("a configuration is for %s", strings.Join(fits, ", ")).with(ev)
-		case len(fits) > 0:
-			r = warn(Medium, "the configuration is for %s, but without net.ifnames=0 the card's name is made of its slot (%s)", strings.Join(fits, ", "), strings.Join(names, ", ")).with(ev)
-		case len(bound) > 0:
-			r.Summary = bound[0] + " is bound to the hardware address of this machine's card"
-		}
-		return r.with(ev).hint("Add a configuration that takes any ethernet card by DHCP, or boot with net.ifnames=0 biosdevname=0 and configure eth0.")
+		return r
 	},
 }
 
-// cardNames are the names that the first card may have there. A target that
-// promises eth0 does so for its own images, which boot with net.ifnames=0: a
-// guest that does not gets names made of the slot.
-func cardNames(n facts.Net, names []string) []string {
-	if n.NoPredictable {
-		return []string{"eth0"}
+// unbind says how to take the address out of a file of each manager.
+func unbind(r Result, c facts.NetConfig) Result {
+	switch c.Manager {
+	case "ifcfg":
+		return r.command([]string{"sed", "-i", "-E", "s/^(HWADDR|MACADDR)=/#&/", c.File})
+	case "wicked":
+		return r.command([]string{"sed", "-i", "-E", "s/^(LLADDR|HWADDR)=/#&/", c.File})
+	case "keyfile":
+		return r.command([]string{"sed", "-i", "-E", "s/^(cloned-)?mac-address=/#&/", c.File})
+	case "interfaces":
+		return r.command([]string{"sed", "-i", "-E", `s/^[[:space:]]*hwaddress[[:space:]]/#&/`, c.File})
+	case "networkd":
+		return r.hint("In %s, replace MACAddress= in [Match] with Name=e* or Type=ether.", c.File)
+	case "netplan":
+		return r.hint("In %s, replace match: macaddress: and set-name: of %s with match: {name: \"e*\"}.", c.File, c.ID)
 	}
-	if !slices.ContainsFunc(names, func(s string) bool { return strings.HasPrefix(s, "en") }) {
-		names = append(slices.Clone(names), "ens5", "enp0s5")
-	}
-	return names
-}
-
-func configured(n facts.Net) (names []string) {
-	for _, c := range active(n) {
-		if c.Name != "" && !slices.Contains(names, c.Name) {
-			names = append(names, c.Name)
-		}
-	}
-	slices.Sort(names)
-	return names
+	return r.hint("Take the hardware address out of %s.", c.File)
 }
 
 // offered says whether cloud-init has a data source that the target offers.
 func offered(f *facts.Facts, t *targets.Target) bool {
 	return slices.ContainsFunc(t.Datasources.Values, f.CloudInit.Offers)
-}
-
-var netAddressing = Check{
-	ID: "net.addressing", Code: "MIG5104", Title: "The network is configured by DHCP", Category: "network", Severity: High,
-	Needs:  needNet,
-	Impact: "The old address is of no use in the target's network, and nobody can reach the machine.",
-	Run: func(f *facts.Facts, t *targets.Target) Result {
-		n := f.Net
-		if len(n.Problems) > 0 {
-			return unknown("%s", n.Problems[0])
-		}
-		r := pass("no static address")
-		cards := 0
-		for _, c := range active(n) {
-			if c.Method == "dhcp" || c.Method == "static" {
-				cards++
-			}
-			if c.Method != "static" {
-				continue
-			}
-			sev := Medium
-			if c.Gateway {
-				sev = High
-			}
-			if n.CloudInit && offered(f, t) {
-				sev = Low
-			}
-			r = worst(r, warn(sev, "%s sets the address %s: it has to exist in the target's network", c.File, strings.Join(c.Addresses, ", ")).with(netEvidence(c)).
-				hint("Give the new machine this address, or configure DHCP."))
-		}
-		if cards == 0 {
-			return skip("no address is configured in a file")
-		}
-		if t.NICs != nil && int64(cards) > t.NICs.Value {
-			r = worst(r, warn(Medium, "%d network cards are configured, the target gives %d", cards, t.NICs.Value))
-		}
-		return r
-	},
 }

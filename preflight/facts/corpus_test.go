@@ -1,20 +1,16 @@
 package facts
 
 import (
-	"context"
 	"encoding/json"
 	"maps"
 	"os"
-	"path"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
-	"testing/fstest"
 
 	"migimg/internal/need"
-	"migimg/preflight/guestfs"
 )
 
 // corpus is the path of a file of the test corpora.
@@ -159,90 +155,4 @@ func TestCorpusMountInfo(t *testing.T) {
 		n++
 	}
 	t.Logf("%d paths", n)
-}
-
-// One configuration in the files of each network manager gives the same IPv4
-// addresses.
-func TestCorpusNetwork(t *testing.T) {
-	var c struct {
-		Configs []struct {
-			Name       string
-			Renderings map[string]any
-		} `json:"cases"`
-	}
-	load(t, "cloud-init-net/network_configs.json", &c)
-	agree, compared := 0, 0
-	for _, x := range c.Configs {
-		want, from := []string(nil), ""
-		for _, kind := range slices.Sorted(maps.Keys(x.Renderings)) {
-			m := rendered(kind, x.Renderings[kind])
-			if m == nil {
-				continue
-			}
-			f, err := GatherFS(context.Background(), Source{}, Options{}, Guest{Found: true}, guestfs.Compose(guestfs.FromFS(m, "test")))
-			if err != nil {
-				t.Fatal(err)
-			}
-			var got []string
-			for _, n := range f.Net.Configs {
-				for _, a := range n.Addresses {
-					a, _, _ = strings.Cut(a, "/")
-					if strings.Contains(a, ".") && !slices.Contains(got, a) {
-						got = append(got, a)
-					}
-				}
-			}
-			slices.Sort(got)
-			if len(f.Net.Problems) > 0 {
-				t.Errorf("%s %s: %v", x.Name, kind, f.Net.Problems)
-			}
-			if from == "" {
-				want, from = got, kind
-				continue
-			}
-			compared++
-			if slices.Equal(got, want) {
-				agree++
-			} else {
-				t.Logf("%s: %s has %v, %s has %v", x.Name, kind, got, from, want)
-			}
-		}
-	}
-	// What is left: one of the two files of networkd alone, and an InfiniBand card
-	// that netplan's rendering does not have.
-	if compared-agree > 3 {
-		t.Errorf("%d renderings differ", compared-agree)
-	}
-	t.Logf("%d of %d renderings agree with the first of their configuration", agree, compared)
-}
-
-// rendered is a guest with one rendering.
-func rendered(kind string, v any) fstest.MapFS {
-	m := fstest.MapFS{}
-	put := func(name, text string) { m[name] = &fstest.MapFile{Data: []byte(text), Mode: 0o600} }
-	files, _ := v.(map[string]any)
-	text, _ := v.(string)
-	switch {
-	case strings.HasPrefix(kind, "eni"):
-		put("etc/network/interfaces", text)
-	case kind == "netplan":
-		put("etc/netplan/50-cloud-init.yaml", text)
-	case kind == "sysconfig_rhel":
-		for n, b := range files {
-			put("etc/sysconfig/network-scripts/"+path.Base(n), b.(string))
-		}
-	case kind == "sysconfig_opensuse":
-		for n, b := range files {
-			put("etc/sysconfig/network/"+path.Base(n), b.(string))
-		}
-	case kind == "network_manager":
-		for n, b := range files {
-			put("etc/NetworkManager/system-connections/"+path.Base(n), b.(string))
-		}
-	case strings.HasPrefix(kind, "networkd") && text != "":
-		put("etc/systemd/network/10-a.network", text)
-	default:
-		return nil
-	}
-	return m
 }

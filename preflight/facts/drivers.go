@@ -42,6 +42,8 @@ type Initrd struct {
 	Problems    []string
 	// Hostonly is what dracut was called with, if it was dracut; one line.
 	Hostonly string
+	// NetRules are members that give network cards names by their addresses.
+	NetRules []string
 }
 
 // ModuleState is where a driver is: kmod's status, and for "modules-only" in an
@@ -202,6 +204,7 @@ func (g *gatherer) initrd(ctx context.Context, b BootFile) (*initramfs.Archive, 
 		i.Compressions = append(i.Compressions, s.Compression)
 	}
 	i.Modules, i.Opaque, i.Problems = len(a.Modules), a.Opaque, a.Problems
+	i.NetRules = netRulesIn(a)
 	seen := map[string]bool{}
 	for _, m := range a.Modules {
 		if m.Kernel != "" && !seen[m.Kernel] {

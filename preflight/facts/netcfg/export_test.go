@@ -1,0 +1,4 @@
+package netcfg
+
+// Unquote is unquote, for the tests of the corpora.
+var Unquote = unquote
