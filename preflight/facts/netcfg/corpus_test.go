@@ -84,7 +84,11 @@ func meaningOf(r netcfg.Result) (m meaning) {
 			m.Stacked = append(m.Stacked, string(c.Type)+" "+c.Name)
 		}
 		if c.V4.Method == netcfg.DHCP {
-			m.DHCP = append(m.DHCP, "4 "+c.Name)
+			name := c.Name
+			if c.SetName != "" && c.MAC == "" { // networkd's file goes by the new name
+				name = c.SetName
+			}
+			m.DHCP = append(m.DHCP, "4 "+name)
 		}
 	}
 	for _, l := range []*[]string{&m.Addresses, &m.Gateways, &m.MACs, &m.Stacked, &m.DHCP} {

@@ -177,6 +177,9 @@ func ifcfgIPv4(c *Config, v map[string]string) {
 	}
 	for _, k := range numbered(v, "IPADDR") {
 		suffix := strings.TrimPrefix(k, "IPADDR")
+		if c.V4.Method == Shared && len(c.V4.Addresses) > 0 {
+			break // one address is what is served from
+		}
 		if suffix == "6" && strings.Contains(v[k], ":") {
 			c.address(v[k])
 			continue

@@ -33,13 +33,16 @@ func routeFile(c *Config, text string) {
 			c.Rules = append(c.Rules, l) // a table of its own is policy routing
 			continue
 		}
-		via := ""
+		to, via := w[0], ""
+		if i := slices.IndexFunc(w, func(s string) bool { return s == "to" || s == "local" || s == "unicast" }); i >= 0 && i+1 < len(w) && c.Manager != Wicked {
+			to = w[i+1]
+		}
 		if i := slices.Index(w, "via"); i >= 0 && i+1 < len(w) {
 			via = w[i+1]
 		} else if len(w) > 1 && c.Manager == Wicked && w[1] != "-" {
 			via = w[1]
 		}
-		c.route(w[0], via)
+		c.route(to, via)
 	}
 }
 

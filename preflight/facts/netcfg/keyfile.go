@@ -110,6 +110,10 @@ func keyfile(file, text string) (c Config, uuid string, ok bool) {
 				c.SetMAC = keyfileMAC(v)
 			}
 		case "ipv4", "ipv6":
+			if strings.Contains(last[k+"_options"], "table=") && !strings.Contains(last[k+"_options"], "table=254") {
+				c.Rules = append(c.Rules, key+"="+v+" "+last[k+"_options"])
+				continue // a table of its own is policy routing
+			}
 			keyfileIP(&c, section, key, v)
 		}
 	}

@@ -132,8 +132,10 @@ func netplanDef(c *Config, n ast.Node) {
 					fam.Addresses = addNew(fam.Addresses, addr)
 				}
 			}
-		case "gateway4", "gateway6":
-			c.gateway(v)
+		case "gateway4":
+			c.V4.Gateway = v
+		case "gateway6":
+			c.V6.Gateway = v
 		case "routes":
 			for _, rt := range items(f.value) {
 				netplanRoute(c, rt)
@@ -193,7 +195,7 @@ func netplanMatch(c *Config, n ast.Node) {
 func netplanRoute(c *Config, n ast.Node) {
 	to, via, table := scalar(get(n, "to")), scalar(get(n, "via")), scalar(get(n, "table"))
 	switch {
-	case table != "" && table != "254":
+	case table != "" && table != "254" || c.Type == VRF: // a VRF has a table of its own
 		c.Rules = append(c.Rules, "route "+to+" via "+via+" table "+table)
 	case to == "default" && via == "":
 		return // through the device itself
