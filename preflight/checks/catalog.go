@@ -34,6 +34,8 @@ func All() []*Check {
 		&netTopology,
 		&netOnlineWait,
 		&netDNS,
+		&netFirewall,
+		&netReferences,
 		&accessAccounts,
 		&cloudinitInstalled,
 		&cloudinitEnabled,

@@ -63,6 +63,8 @@ type Facts struct {
 	Template bool
 	// Now is when the facts were gathered, for what ends at a date.
 	Now time.Time
+	Firewall  Firewall
+	NetRefs   NetRefs
 	// OtherMounts are mounts of the running system whose device is not on this
 	// disk; empty unless the guest is this machine's own system.
 	OtherMounts []OtherMount

@@ -46,6 +46,7 @@ func (g *gatherer) all(ctx context.Context) error {
 		g.boot, g.drivers, g.packages,
 		func(context.Context) error { g.cloudInit(); g.net(); g.accounts(); g.agents(); return nil },
 		func(context.Context) error { g.traces(); g.state(); return nil },
+		func(context.Context) error { g.netRefs(); g.firewall(); return nil },
 	} {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -60,6 +61,7 @@ func (g *gatherer) all(ctx context.Context) error {
 // guestKeys are the facts that only an operating system has.
 var guestKeys = []Key{KeyGuest, KeyOS, KeyBoot, KeyDrivers, KeyFstab, KeyNet, KeyAccounts, KeyCloudInit, KeyAgents,
 	KeyPackages, KeyTraces, KeyState}
+var guestKeys = []Key{KeyGuest, KeyOS, KeyBoot, KeyDrivers, KeyFstab, KeyNet, KeyAccounts, KeyCloudInit, KeyAgents, KeyFirewall, KeyNetRefs}
 
 func (g *gatherer) noGuest(a Absence) {
 	for _, k := range guestKeys {
