@@ -63,6 +63,10 @@ func TestNetChecks(t *testing.T) {
 		{"interfaces set an address", "net.mac-binding", "warn/medium", false, eni("auto ens3", "iface ens3 inet dhcp", " hwaddress ether 00:11:22:33:44:55")},
 		{"ifcfg by MAC", "net.mac-binding", "fail/high", false, ifcfg("DEVICE=eth0\nHWADDR=00:11:22:33:44:55\nBOOTPROTO=dhcp\n")},
 		{"profile by MAC, NetworkManager configures any", "net.mac-binding", "warn/medium", false, join(enabled("NetworkManager.service"), m{"etc/NetworkManager/system-connections/a.nmconnection": text("[connection]\ntype=ethernet\n[ethernet]\nmac-address=00:11:22:33:44:55\n")})},
+		{"Ubuntu's installer", "net.mac-binding", "fail/high", true, join(netplan(byMAC), m{"etc/cloud/cloud.cfg.d/90-installer-network.cfg": text("network:\n  version: 2\n" + byMAC)})},
+		{"the same, cloud-init off", "net.iface-names", "pass/high", false, join(netplan(anyCard), m{"etc/cloud/cloud.cfg.d/90-installer-network.cfg": text("network:\n  version: 2\n" + byMAC)})},
+		{"cloud-init's file, version 1", "net.addressing", "warn/high", true, m{"etc/cloud/cloud.cfg.d/a.cfg": text("network:\n  version: 1\n  config:\n  - type: physical\n    name: eth0\n    subnets: [{type: static, address: 10.0.0.5/24, gateway: 10.0.0.1}]\n")}},
+		{"cloud-init leaves the network alone", "net.iface-names", "fail/high", true, join(eni("auto ens192", "iface ens192 inet dhcp"), m{"etc/cloud/cloud.cfg.d/a.cfg": text("network: {config: disabled}\n")})},
 		{"broken YAML", "net.mac-binding", "unknown/high", false, netplan("  ethernets: [\n")},
 
 		{"link file", "net.persistent-names", "fail/high", false, m{"etc/systemd/network/10-lan.link": text("[Match]\nMACAddress=00:11:22:33:44:55\n[Link]\nName=lan0\n")}},

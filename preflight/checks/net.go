@@ -49,8 +49,11 @@ func rebuildInitramfs(r Result, f *facts.Facts) Result {
 	return r.hint("Make the initramfs anew after the rules are gone.")
 }
 
-// configuresNet says that cloud-init sets the network up anew on the target.
-func configuresNet(f *facts.Facts, t *targets.Target) bool { return f.Net.CloudInit && offered(f, t) }
+// configuresNet says that cloud-init sets the network up anew on the target,
+// from what the target says.
+func configuresNet(f *facts.Facts, t *targets.Target) bool {
+	return f.Net.CloudInit && f.Net.CloudInitFile == "" && offered(f, t)
+}
 
 // physical are the active configurations of real cards, and those whose kind is
 // not said.
@@ -138,6 +141,8 @@ func unbind(r Result, c facts.NetConfig) Result {
 		return r.command([]string{"sed", "-i", "-E", `s/^[[:space:]]*hwaddress[[:space:]]/#&/`, c.File})
 	case "networkd":
 		return r.hint("In %s, replace MACAddress= in [Match] with Name=e* or Type=ether.", c.File)
+	case "cloud-init":
+		return r.command([]string{"rm", c.File}, []string{"cloud-init", "clean"})
 	case "netplan":
 		return r.hint("In %s, replace match: macaddress: and set-name: of %s with match: {name: \"e*\"}.", c.File, c.ID)
 	}

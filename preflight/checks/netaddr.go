@@ -19,13 +19,13 @@ var netAddressing = Check{
 			return unknown("%s", n.Problems[0])
 		}
 		r := pass("no static address")
-		cards, addressed := 0, 0
+		cards, addressed := map[string]bool{}, 0
 		for _, c := range n.Active() {
 			static := isStatic(c)
 			if static || c.V4.Method == netcfg.DHCP || c.V6.Method == netcfg.DHCP {
 				addressed++
 				if !c.Virtual() && !c.CatchAll() {
-					cards++
+					cards[firstWord(c.SetName, c.Name, c.ID)] = true
 				}
 			}
 			if !static {
@@ -43,8 +43,8 @@ var netAddressing = Check{
 		if addressed == 0 {
 			return skip("no address is configured in a file")
 		}
-		if t.NICs != nil && int64(cards) > t.NICs.Value {
-			r = worst(r, warn(Medium, "%d network cards are configured, the target gives %d", cards, t.NICs.Value))
+		if t.NICs != nil && int64(len(cards)) > t.NICs.Value {
+			r = worst(r, warn(Medium, "%d network cards are configured, the target gives %d", len(cards), t.NICs.Value))
 		}
 		return r
 	},
@@ -76,6 +76,7 @@ func dhcpInstead(r Result, c facts.NetConfig) Result {
 		netcfg.Keyfile:    "method=auto in [ipv4], without address1 and gateway",
 		netcfg.Networkd:   "DHCP=yes in [Network], without Address= and Gateway=",
 		netcfg.Dhcpcd:     "no line that begins with static",
+		netcfg.CloudInit:  "remove the file, so that cloud-init takes the target's",
 	}[c.Manager]
 	return r.hint("Give the new machine this address, or configure DHCP in %s: %s.", c.File, how)
 }
@@ -95,7 +96,7 @@ var netDHCPClient = Check{
 		var r Result
 		asked := false
 		for _, c := range n.Configs {
-			if c.Off || c.V4.Method != netcfg.DHCP && c.V6.Method != netcfg.DHCP {
+			if c.Off || c.Manager == netcfg.CloudInit || c.V4.Method != netcfg.DHCP && c.V6.Method != netcfg.DHCP {
 				continue
 			}
 			one := dhcpClient(n, c)

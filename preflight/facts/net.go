@@ -38,6 +38,9 @@ type Net struct {
 	NMAuto bool
 	// CloudInit: cloud-init is installed, enabled and configures the network.
 	CloudInit bool
+	// CloudInitFile is the file that gives cloud-init a network configuration of
+	// this machine, which goes before the target's.
+	CloudInitFile string
 	// DHCPClients are the programs found that ask for an address: dhclient,
 	// dhcpcd, udhcpc, pump, NetworkManager, networkd, wicked, connman.
 	DHCPClients []string
@@ -54,6 +57,9 @@ type Net struct {
 // InForce says whether the program that a configuration is written for is one
 // of those that are started at boot; true where none of them is known.
 func (n *Net) InForce(c NetConfig) bool {
+	if c.Manager == netcfg.CloudInit {
+		return n.CloudInitFile != ""
+	}
 	if c.Manager == netcfg.Netplan && n.NetplanRenderer != "" || len(n.Managers) == 0 {
 		return true
 	}
@@ -102,6 +108,9 @@ func (g *gatherer) net() {
 	}
 	c := g.f.CloudInit
 	n.CloudInit = c.Installed && len(c.Disabled) == 0 && c.NetworkDisabled == "" && len(c.Problems) == 0
+	if n.CloudInitFile = r.CloudInit; !n.CloudInit {
+		n.CloudInitFile = ""
+	}
 	g.dhcpClients(n)
 	g.waitOnline(n)
 	g.resolver(n)

@@ -31,6 +31,7 @@ const (
 	Keyfile    Manager = "keyfile" // NetworkManager's own
 	Networkd   Manager = "networkd"
 	Dhcpcd     Manager = "dhcpcd"
+	CloudInit  Manager = "cloud-init" // of its own files; not what a cloud offers
 )
 
 // Type is the kind of interface.
@@ -160,6 +161,9 @@ type Result struct {
 	NoPredictable string
 	// NetplanRenderer is "networkd" (netplan's default) or "NetworkManager".
 	NetplanRenderer string
+	// CloudInit is the file that gives cloud-init a network configuration, which
+	// then goes before the cloud's; empty where there is none.
+	CloudInit string
 	// Problems are files that could not be read or parsed, or that decide by
 	// running a program.
 	Problems []string
@@ -178,6 +182,7 @@ func Read(fsys guestfs.FS, yaml YAML) Result {
 	r.keyfiles()
 	r.networkd()
 	r.udev()
+	r.cloudInit()
 	r.others()
 	for i := range r.res.Configs {
 		tidy(&r.res.Configs[i])

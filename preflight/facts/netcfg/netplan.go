@@ -42,6 +42,12 @@ func (r *reader) netplan() {
 			r.problem("/" + file + ": " + err.Error())
 		}
 	}
+	p.finish(r)
+	r.res.NetplanRenderer = firstOf(p.renderer, "networkd")
+}
+
+// finish says what the definitions leave open, and adds them.
+func (p *netplanState) finish(r *reader) {
 	first := len(r.res.Configs)
 	for _, id := range p.order {
 		c := *p.byID[id]
@@ -56,7 +62,6 @@ func (r *reader) netplan() {
 		r.add(c)
 	}
 	netplanPorts(r.res.Configs[first:])
-	r.res.NetplanRenderer = firstOf(p.renderer, "networkd")
 }
 
 type netplanState struct {
@@ -73,7 +78,12 @@ func (p *netplanState) file(r *reader, file, text string) error {
 	if aliased(node) {
 		return errAlias
 	}
-	network := get(node, "network")
+	p.network(get(node, "network"), Netplan, file, text)
+	return nil
+}
+
+// network reads a mapping of netplan's form.
+func (p *netplanState) network(network ast.Node, m Manager, file, text string) {
 	for _, sec := range fields(network) {
 		if sec.key == "renderer" {
 			p.renderer = scalar(sec.value)
@@ -93,7 +103,7 @@ func (p *netplanState) file(r *reader, file, text string) error {
 			id := sec.key + "/" + d.key
 			c := p.byID[id]
 			if c == nil {
-				c = &Config{Manager: Netplan, File: "/" + file, Line: d.line, ID: d.key, Name: d.key, Type: typ}
+				c = &Config{Manager: m, File: "/" + file, Line: d.line, ID: d.key, Name: d.key, Type: typ}
 				p.byID[id] = c
 				p.order = append(p.order, id)
 			}
@@ -101,7 +111,6 @@ func (p *netplanState) file(r *reader, file, text string) error {
 			netplanDef(c, d.value)
 		}
 	}
-	return nil
 }
 
 // netplanDef puts one definition over what earlier files said: values are
