@@ -1,10 +1,12 @@
 package checks
 
 import (
+	"path"
 	"slices"
 	"strings"
 
 	"migimg/preflight/facts"
+	"migimg/preflight/facts/netcfg"
 	"migimg/preflight/targets"
 )
 
@@ -55,15 +57,54 @@ func configuresNet(f *facts.Facts, t *targets.Target) bool {
 	return f.Net.CloudInit && f.Net.CloudInitFile == "" && offered(f, t)
 }
 
-// physical are the active configurations of real cards, and those whose kind is
-// not said.
+// physical are the active configurations of real cards, and of those whose kind
+// is not said. The ports of an active bond or bridge, and what a VLAN lies on,
+// are brought up with it, whether or not a configuration of theirs says so.
 func physical(n *facts.Net) (out []facts.NetConfig) {
-	for _, c := range n.Active() {
+	active := n.Active()
+	for _, c := range active {
 		if !c.Virtual() {
 			out = append(out, c)
 		}
 	}
+	for _, c := range active {
+		ports := c.Members
+		if c.Type == netcfg.VLAN && c.Parent != "" {
+			ports = append(slices.Clone(ports), c.Parent)
+		}
+		for _, p := range ports {
+			by := func(x facts.NetConfig) bool { return x.Name == p || x.SetName == p || x.ID == p }
+			if slices.ContainsFunc(active, by) {
+				continue
+			}
+			port := facts.NetConfig{Manager: c.Manager, File: c.File, Line: c.Line, ID: p, Name: p}
+			if i := slices.IndexFunc(n.Configs, by); i >= 0 && n.InForce(n.Configs[i]) && !n.Configs[i].Virtual() {
+				port = n.Configs[i]
+			}
+			if !slices.ContainsFunc(out, by) {
+				out = append(out, port)
+			}
+		}
+	}
 	return out
+}
+
+// hasDriver says whether the target's card has the driver that a configuration
+// asks for.
+func hasDriver(c facts.NetConfig, t *targets.Target) bool {
+	if c.Driver == "" {
+		return true
+	}
+	for _, group := range t.NIC.AnyOf {
+		for _, m := range group {
+			for p := range strings.FieldsSeq(c.Driver) {
+				if ok, err := path.Match(strings.ReplaceAll(p, "-", "_"), strings.ReplaceAll(m, "-", "_")); err == nil && ok {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }
 
 func netEvidence(c facts.NetConfig) Evidence {

@@ -2,9 +2,11 @@ package checks
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 
 	"migimg/preflight/facts"
+	"migimg/preflight/facts/netcfg"
 	"migimg/preflight/targets"
 )
 
@@ -30,7 +32,9 @@ var netDNS = Check{
 			r = warn("", "%s points to %s, which does not exist", conf, d.Link)
 		case static && len(d.Servers) > 0:
 			r = pass("%s is written by hand", conf)
-			if p := privateServers(d.Servers); len(p) == len(d.Servers) {
+			if asksDHCP(&f.Net) {
+				r.Summary = "DHCP sets the servers"
+			} else if p := privateServers(d.Servers); len(p) == len(d.Servers) {
 				r = warn("", "%s names only servers of a private network (%s)", conf, strings.Join(p, ", ")).
 					hint("Name a server that the target's network reaches, or let DHCP write the file.")
 				if configuresNet(f, t) {
@@ -49,6 +53,12 @@ var netDNS = Check{
 		}
 		return r
 	},
+}
+
+// asksDHCP says that a DHCP client runs: it writes resolv.conf, and not all of
+// them say so in the file.
+func asksDHCP(n *facts.Net) bool {
+	return n.NMAuto || slices.ContainsFunc(n.Active(), func(c facts.NetConfig) bool { return c.V4.Method == netcfg.DHCP })
 }
 
 func servers(list []netip.Addr) (out []string) {

@@ -37,7 +37,7 @@ var netIfaceNames = Check{
 		}
 		var fits []string
 		for _, name := range names {
-			if slices.ContainsFunc(confs, func(c facts.NetConfig) bool { return c.MAC == "" && c.Place == "" && c.Fits(name) }) {
+			if slices.ContainsFunc(confs, func(c facts.NetConfig) bool { return c.MAC == "" && c.Place == "" && hasDriver(c, t) && c.Fits(name) }) {
 				fits = append(fits, name)
 			}
 		}
@@ -51,7 +51,7 @@ func unfit(n *facts.Net, confs []facts.NetConfig, names, fits []string) Result {
 	r := fail("", "no configuration is for a card named %s", strings.Join(names, " or "))
 	bound := ""
 	for _, c := range confs {
-		if bound == "" && (c.MAC != "" || c.Place != "") {
+		if bound == "" && (c.MAC != "" || c.Place != "" || c.Driver != "") {
 			bound = c.File
 		}
 		r = r.with(netEvidence(c))
@@ -134,7 +134,7 @@ func vanishes(n *facts.Net, t *targets.Target, c facts.NetConfig) bool {
 	if c.Virtual() || c.CatchAll() || len(t.NICNames.Values) == 0 && c.MAC == "" {
 		return false
 	}
-	if c.MAC != "" || c.Place != "" {
+	if c.MAC != "" || c.Place != "" || !hasDriver(c, t) {
 		return true
 	}
 	return !slices.ContainsFunc(cardNames(n, t.NICNames.Values), c.Fits)

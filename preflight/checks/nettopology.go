@@ -134,7 +134,8 @@ func waits(n *facts.Net, c facts.NetConfig) (Result, bool) {
 			return warn(Low, "NetworkManager-wait-online may wait for %s", name).hint("Set autoconnect=false in [connection] of %s.", c.File), true
 		}
 	case netcfg.Interfaces:
-		return warn("", "%s is brought up at boot and is not there", name).hint("Replace auto %s with allow-hotplug %s in %s.", c.Name, c.Name, c.File), true
+		// Only Ubuntu's older boots wait for it; others report a failed service.
+		return warn(Low, "%s is brought up at boot and is not there", name).hint("Replace auto %s with allow-hotplug %s in %s.", c.Name, c.Name, c.File), true
 	case netcfg.Ifcfg:
 		if slices.Contains(n.Managers, "network") {
 			return warn("", "the service network brings up %s, which is not there", name).command([]string{"sed", "-i", "s/^ONBOOT=.*/ONBOOT=no/", c.File}), true

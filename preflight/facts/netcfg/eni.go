@@ -13,11 +13,13 @@ const maxIncludes = 200
 
 // eni is the state of reading ifupdown's files.
 type eni struct {
-	r     *reader
-	seen  map[string]bool
-	auto  []string
-	cs    []*Config
-	byKey map[string]*Config
+	r    *reader
+	seen map[string]bool
+	auto []string
+	// hotplug is what is brought up when the card is there, and not waited for.
+	hotplug []string
+	cs      []*Config
+	byKey   map[string]*Config
 	// inherits is what "inherits" names, by the configuration that says it.
 	inherits map[*Config]string
 }
@@ -37,10 +39,12 @@ func (r *reader) interfaces() {
 			inherit(c, t)
 			from = e.inherits[t]
 		}
-		c.Off = !slices.ContainsFunc(e.auto, func(p string) bool {
+		named := func(p string) bool {
 			ok, err := path.Match(strings.TrimPrefix(p, "/"), c.Name)
 			return p == c.Name || err == nil && ok
-		})
+		}
+		auto := slices.ContainsFunc(e.auto, named)
+		c.Off, c.Optional = !auto && !slices.ContainsFunc(e.hotplug, named), !auto
 	}
 	first := len(r.res.Configs)
 	for _, c := range e.cs {
@@ -93,8 +97,13 @@ func (e *eni) file(name string) {
 		}
 		switch {
 		case w[0] == "auto" || strings.HasPrefix(w[0], "allow-"):
-			if len(e.auto) < maxConfigs {
+			if len(e.auto)+len(e.hotplug) > maxConfigs {
+				continue
+			}
+			if w[0] == "auto" || w[0] == "allow-auto" {
 				e.auto = append(e.auto, w[1:]...)
+			} else {
+				e.hotplug = append(e.hotplug, w[1:]...)
 			}
 			cur = nil
 		case w[0] == "iface":

@@ -38,6 +38,9 @@ func (r *reader) read(name string) (text string, ok bool) {
 // list are the names of a folder's files, sorted, with those that are links to
 // nowhere or to a device (masked) told apart.
 func (r *reader) list(dir string) (names []string, masked map[string]bool) {
+	if fi, err := r.fs.Stat(dir); err == nil && !fi.IsDir() {
+		return nil, nil // /etc/sysconfig/network is a file on Red Hat's systems
+	}
 	entries, err := r.fs.ReadDir(dir)
 	if err != nil {
 		if !errors.Is(err, fs.ErrNotExist) {

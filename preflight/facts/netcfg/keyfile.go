@@ -84,8 +84,10 @@ func keyfile(file, text string) (c Config, uuid string, ok bool) {
 			c.Name = v
 		case "match.interface-name":
 			c.Name = firstOf(c.Name, matchNames(v))
-		case "match.path", "match.driver":
+		case "match.path":
 			c.Place = strings.Trim(v, ";")
+		case "match.driver":
+			c.Driver = matchNames(v)
 		case "connection.autoconnect":
 			c.Off = !yes(v, true)
 		case "connection.master", "connection.controller":

@@ -87,8 +87,9 @@ type Config struct {
 	// left out.
 	Name string
 	// MAC is the hardware address that it is bound to, in lower case; Place what
-	// else it is bound to: a path, a driver.
-	MAC, Place string
+	// else it is bound to (a path); Driver the kernel module, or a pattern, that
+	// the card has to have.
+	MAC, Place, Driver string
 	// SetName and SetMAC are what the interface is given.
 	SetName, SetMAC string
 	Type            Type
@@ -124,7 +125,7 @@ func (c Config) Addresses() []string { return append(slices.Clone(c.V4.Addresses
 // CatchAll says that the configuration takes any network card, or any ethernet
 // card.
 func (c Config) CatchAll() bool {
-	if c.MAC != "" || c.Place != "" || c.Virtual() || c.Off {
+	if c.MAC != "" || c.Place != "" || c.Driver != "" || c.Virtual() || c.Off {
 		return false
 	}
 	return c.Name == "" || slices.ContainsFunc(strings.Fields(c.Name), func(p string) bool { return p == "*" || p == "e*" })

@@ -195,8 +195,8 @@ func netplanMatch(c *Config, n ast.Node) {
 			c.Name = v
 		case "macaddress":
 			c.MAC = v
-		case "driver", "path":
-			c.Place = v
+		case "driver":
+			c.Driver = v
 		}
 	}
 }

@@ -85,7 +85,7 @@ func (r *reader) networkd() {
 		default:
 			// A distribution's own files are for containers and VPNs, but for those
 			// that take every card.
-			if c, children, ok := network(file, kv); ok && (strings.HasPrefix(file, "etc/") || c.CatchAll() && c.Place == "") {
+			if c, children, ok := network(file, kv); ok && (strings.HasPrefix(file, "etc/") || c.CatchAll()) {
 				c.CloudInit = byCloudInit(file, text)
 				r.add(c)
 				for _, v := range children {
@@ -115,8 +115,10 @@ func network(file string, kv []KeyValue) (c Config, children []string, ok bool) 
 			c.Name = strings.TrimSpace(c.Name + " " + positive(v))
 		case "Match.MACAddress", "Match.PermanentMACAddress":
 			c.MAC = v
-		case "Match.Path", "Match.Driver", "Match.Property", "Match.Virtualization", "Match.Host", "Match.Architecture", "Match.KernelCommandLine", "Match.Kind":
+		case "Match.Path", "Match.Property", "Match.Virtualization", "Match.Host", "Match.Architecture", "Match.KernelCommandLine", "Match.Kind":
 			c.Place = v
+		case "Match.Driver":
+			c.Driver = v
 		case "Match.Type":
 			typed = v
 		case "Link.MACAddress":
