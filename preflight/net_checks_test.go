@@ -142,6 +142,8 @@ func TestNetChecks(t *testing.T) {
 		{"nftables with ssh", "net.firewall", "pass/high", false, nft("tcp dport { 22, 443 } ct state new accept")},
 		{"nftables without ssh", "net.firewall", "fail/high", false, nft("tcp dport 443 accept\n    ip protocol icmp accept\n    icmpv6 type echo-request accept")},
 		{"nftables by card", "net.firewall", "fail/high", false, nft(`iifname "ens192" tcp dport ssh accept`)},
+		{"nftables, IPv6 alone is closed", "net.firewall", "pass/high", false, join(enabled("nftables.service"), m{"etc/nftables.conf": text("table ip6 f {\n chain input { type filter hook input priority 0; policy drop; }\n}\ntable ip f { chain input { type filter hook input priority 0; policy accept; tcp dport 25 drop; } }\n")})},
+		{"nftables, another chain lets it in", "net.firewall", "fail/high", false, join(enabled("nftables.service"), m{"etc/nftables.conf": text("table inet a { chain input { type filter hook input priority 0; policy accept; tcp dport 22 accept; } }\ntable inet b { chain input { type filter hook input priority 10; policy drop; ct state established accept; } }\n")})},
 		{"nftables with a map", "net.firewall", "unknown/info", false, nft("tcp dport vmap @ports")},
 		{"nftables with a set", "net.firewall", "unknown/info", false, nft("tcp dport @open accept")},
 		{"ufw with ssh", "net.firewall", "pass/high", false, ufw("### tuple ### allow tcp 22 0.0.0.0/0 any 0.0.0.0/0 in\n")},

@@ -67,6 +67,8 @@ func unfit(n *facts.Net, confs []facts.NetConfig, names, fits []string) Result {
 		for _, c := range n.Configs[:min(len(n.Configs), 5)] {
 			r = r.with(netEvidence(c))
 		}
+	case len(confs) == 0 && len(n.Managers) == 0:
+		return unknown("no network configuration of a kind that is read, and no program for it is started at boot")
 	case len(confs) == 0:
 		r.Summary = "nothing configures a network card"
 	case len(fits) == len(names):

@@ -11,7 +11,10 @@ const maxRules = 20_000
 
 // ParseIPTables reads a file of iptables-save (iptables-save(8)) as far as it
 // decides who may connect: the chain INPUT of the table filter, in order.
-func ParseIPTables(file, text string) Filter {
+func ParseIPTables(file, text string) Filter { return parseChains(file, text, "INPUT") }
+
+// parseChains is ParseIPTables from another chain on.
+func parseChains(file, text, root string) Filter {
 	f := Filter{Name: "iptables", File: file}
 	table, n := "filter", 0
 	chains := map[string][]chainRule{}
@@ -43,7 +46,7 @@ func ParseIPTables(file, text string) Filter {
 		}
 	}
 	left := maxRules
-	f.walk(chains, "INPUT", 0, &left)
+	f.walk(chains, root, 0, &left)
 	return f
 }
 

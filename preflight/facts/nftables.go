@@ -12,11 +12,12 @@ import (
 func ParseNFT(file, text string) Filter {
 	f := Filter{Name: "nftables", File: file}
 	depth, hook := 0, ""
+	other, dropped, allows := false, false, 0
 	set := 0 // how deep the braces of a set inside a rule are
 	var stmt []string
 	line, from := 0, 0
 	end := func() {
-		if len(stmt) > 0 {
+		if len(stmt) > 0 && !other {
 			f.nft(stmt, from, &hook, depth)
 		}
 		stmt = nil
@@ -33,8 +34,11 @@ func ParseNFT(file, text string) Filter {
 			switch {
 			case w == "{" && set == 0 && len(stmt) > 0 && slices.Contains([]string{"table", "chain", "set", "map", "flowtable", "counter", "quota", "limit", "ct"}, stmt[0]):
 				if stmt[0] == "table" || stmt[0] == "chain" {
-					if stmt[0] == "chain" {
-						hook = ""
+					if stmt[0] == "table" {
+						// A table without a family is for IPv4; IPv4 is enough to get in.
+						other = len(stmt) > 2 && stmt[1] != "inet" && stmt[1] != "ip"
+					} else {
+						hook, dropped, allows, f.Drops = "", f.Drops || dropped, len(f.Allows), false
 					}
 					depth++
 				} else {
@@ -50,6 +54,15 @@ func ParseNFT(file, text string) Filter {
 				}
 			case w == "}":
 				end()
+				if depth == 2 {
+					// Every chain of the hook has to let a packet in: one that drops nothing
+					// does not count, and of two that do not even both.
+					if !f.Drops {
+						f.Allows = f.Allows[:allows]
+					} else if dropped {
+						f.Unsure = firstOf(f.Unsure, "two chains drop packets")
+					}
+				}
 				depth, hook = max(0, depth-1), ""
 			case w == ";" && set == 0:
 				end()
@@ -61,6 +74,7 @@ func ParseNFT(file, text string) Filter {
 			end()
 		}
 	}
+	f.Drops = f.Drops || dropped
 	return f
 }
 

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io/fs"
 	"path"
-	"slices"
 	"strings"
 
 	"migimg/preflight/guestfs"
@@ -37,15 +36,10 @@ func (g *gatherer) ufw() (f Filter, on bool) {
 			f.Allows = append(f.Allows, a)
 		}
 	}
-	for _, own := range []string{"etc/ufw/before.rules", "etc/ufw/after.rules"} {
-		r := ParseIPTables("/"+own, read(own))
-		for _, a := range r.Allows {
-			// The files as they are shipped let in DHCP's answers, multicast and the
-			// like.
-			if a.Takes([]int{22}) && a.Source == "" && a.Interface != "lo" && !slices.Contains(a.Ports, "any") {
-				f.Allows = append(f.Allows, a)
-			}
-		}
+	// The files as they are shipped let in DHCP's answers, multicast and the like;
+	// owners add rules of their own.
+	for own, chain := range map[string]string{"etc/ufw/before.rules": "ufw-before-input", "etc/ufw/after.rules": "ufw-after-input"} {
+		f.Allows = append(f.Allows, parseChains("/"+own, read(own), chain).Allows...)
 	}
 	return f, true
 }
