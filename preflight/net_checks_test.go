@@ -69,6 +69,7 @@ func TestNetChecks(t *testing.T) {
 		{"cloud-init leaves the network alone", "net.iface-names", "fail/high", true, join(eni("auto ens192", "iface ens192 inet dhcp"), m{"etc/cloud/cloud.cfg.d/a.cfg": text("network: {config: disabled}\n")})},
 		{"broken YAML", "net.mac-binding", "unknown/high", false, netplan("  ethernets: [\n")},
 
+		{"ifname", "net.persistent-names", "fail/high", false, m{"boot/grub/grub.cfg": text(strings.ReplaceAll(string(debian()["boot/grub/grub.cfg"].Data), "root=UUID="+rootUUID, "root=UUID="+rootUUID+" ifname=lan0:00:11:22:33:44:55"))}},
 		{"link file", "net.persistent-names", "fail/high", false, m{"etc/systemd/network/10-lan.link": text("[Match]\nMACAddress=00:11:22:33:44:55\n[Link]\nName=lan0\n")}},
 		{"link file with a policy", "net.persistent-names", "pass/high", false, m{"etc/systemd/network/10-lan.link": text("[Match]\nOriginalName=*\n[Link]\nNamePolicy=kernel path\n")}},
 		{"in the initramfs", "net.persistent-names", "warn/medium", false, m{"boot/initrd.img-" + kver: cpio("init", "etc/udev/rules.d/70-persistent-net.rules", ko("virtio_blk"))}},

@@ -19,6 +19,11 @@ var netPersistentNames = Check{
 	Run: func(f *facts.Facts, _ *targets.Target) Result {
 		r := pass("no such rule")
 		for _, u := range f.Net.Rules {
+			if u.File == "" {
+				r = worst(r, fail("", "ifname= on the kernel's command line gives the name %s to %s", u.Name, u.Bound).
+					with(value("ifname", u.Name+":"+u.Bound, "")).hint("Take ifname= out of the boot loader's configuration."))
+				continue
+			}
 			one := fail("", "%s gives the name %s to %s", u.File, u.Name, u.Bound).with(file(u.File, u.Line, "")).command([]string{"rm", u.File})
 			if strings.Contains(u.File, "persistent-net") && f.OS.Family() == "rhel" && strings.HasPrefix(f.OS.VersionID, "6") {
 				// Its generator writes the rule again at the next boot.

@@ -104,6 +104,11 @@ func (g *gatherer) net() {
 	if e, ok := g.f.Boot.DefaultEntry(); ok {
 		for w := range strings.FieldsSeq(e.Cmdline) {
 			n.NoPredictable = n.NoPredictable || w == "net.ifnames=0"
+			// dracut.cmdline(7): ifname=NAME:MAC renames in the initramfs.
+			if v, ok := strings.CutPrefix(w, "ifname="); ok {
+				name, mac, _ := strings.Cut(v, ":")
+				n.Rules = append(n.Rules, NameRule{Name: name, Bound: mac})
+			}
 		}
 	}
 	c := g.f.CloudInit

@@ -53,6 +53,11 @@ func (g *gatherer) sshdLines(keyword string) (out []sshdLine, err error) {
 					if !path.IsAbs(p) {
 						p = path.Join("/etc/ssh", p)
 					}
+					if dir := path.Dir(p); strings.Count(dir, "*")+strings.Count(dir, "?")+strings.Count(dir, "[") > 1 {
+						// More would walk the disk.
+						err = errors.Join(err, errors.New("/"+name+": Include "+p+" has too many patterns to follow"))
+						continue
+					}
 					for _, f := range g.glob(guestName(p)) {
 						read(guestName(f), depth+1)
 					}

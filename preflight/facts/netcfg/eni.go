@@ -207,8 +207,13 @@ func (e *eni) source(from, p string, dir bool) {
 		return
 	}
 	if strings.ContainsAny(p, "*?[") {
+		// One folder by pattern is what people write; more would walk the disk.
+		if dir := path.Dir(p); strings.Count(dir, "*")+strings.Count(dir, "?")+strings.Count(dir, "[") > 1 {
+			e.r.problem("/" + from + ": source " + p + " has too many patterns to follow")
+			return
+		}
 		found, err := fs.Glob(e.r.fs, p)
-		if err != nil || len(found) > maxIncludes || strings.Count(p, "*") > 2 {
+		if err != nil || len(found) > maxIncludes {
 			e.r.problem("/" + from + ": source " + p + " cannot be followed")
 			return
 		}

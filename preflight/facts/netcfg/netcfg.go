@@ -148,6 +148,7 @@ func (c Config) Fits(iface string) bool {
 // NameRule is a rule that gives an interface its name by its hardware address
 // or place.
 type NameRule struct {
+	// File is empty for the kernel's command line.
 	File string
 	Line int
 	// Name is the name given, Bound what to: a MAC address, or a path.

@@ -88,6 +88,7 @@ func TestProblems(t *testing.T) {
 		"deep YAML":      {"etc/netplan/a.yaml": text(strings.Repeat("[", 100_000))},
 		"a FIFO":         {"etc/sysconfig/network-scripts/ifcfg-a": {Mode: fs.ModeNamedPipe | 0o644}},
 		"a large file":   {"etc/network/interfaces": text(strings.Repeat("#", 5<<20))},
+		"many patterns":  {"etc/network/interfaces": text("source /*/*/*/x\n")},
 		"a mapping":      {"etc/network/interfaces": text("mapping eth0\n script /x\n")},
 		"wicked's XML":   {"etc/wicked/ifconfig/a.xml": text("<x/>")},
 		"netctl":         {"etc/netctl/a": text("Interface=x\n")},
