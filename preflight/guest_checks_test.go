@@ -161,7 +161,7 @@ func TestGuestChecks(t *testing.T) {
 		{"no shadow", "access.accounts", "fail/high", "fail/high", m{"etc/shadow": nil}},
 		{"shadow of a user", "access.accounts", "fail/high", "fail/high", m{"etc/shadow": mode(text("root:*:1::::::\n"), 0o600, 1000, 0)}},
 		{"shadow for all to read", "access.accounts", "warn/medium", "warn/medium", m{"etc/shadow": mode(text("root:*:1::::::\n"), 0o644, 0, 0)}},
-		{"shadow of mode 0", "access.accounts", "pass/high", "pass/high", m{"etc/shadow": mode(text("root:*:1::::::\n"), 0, 0, 0)}},
+		{"shadow of mode 0", "access.accounts", "pass/high", "pass/high", m{"etc/shadow": mode(text("root:*:1::::::\nuser:*:1::::::\n"), 0, 0, 0)}},
 		{"immutable shadow", "access.accounts", "fail/high", "fail/high", m{"etc/shadow": {Data: []byte("root:*:1::::::\n"), Mode: 0o600, Sys: &guestfs.Attr{Immutable: true}}}},
 		{"passwd without an end", "access.accounts", "warn/medium", "warn/medium", m{"etc/passwd": text("root:x:0:0:root:/root:/bin/sh")}},
 

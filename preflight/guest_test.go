@@ -83,6 +83,17 @@ func debian() fstest.MapFS {
 		"etc/systemd/system/a.target.wants/cloud-init.service": link("/usr/lib/systemd/system/cloud-init.service"),
 
 		"usr/sbin/dhclient": text(""), "usr/lib/systemd/system/networking.service": text(""), "etc/systemd/system/multi-user.target.wants/networking.service": link("/usr/lib/systemd/system/networking.service"),
+		"usr/bin/python3.11": text(""),
+		"usr/bin/python3":    link("python3.11"),
+
+		"usr/bin/bash":                       text(""),
+		"bin":                                link("usr/bin"),
+		"usr/sbin/sshd":                      text(""),
+		"etc/ssh/sshd_config":                text("Include /etc/ssh/sshd_config.d/*.conf\nKbdInteractiveAuthentication no\nUsePAM yes\n"),
+		"etc/ssh/ssh_host_rsa_key":           mode(text("SECRET"), 0o600, 0, 0),
+		"usr/lib/systemd/system/ssh.service": text("[Service]\nExecStart=/usr/sbin/sshd -D\n"),
+		"etc/systemd/system/multi-user.target.wants/ssh.service": link("/usr/lib/systemd/system/ssh.service"),
+
 		"etc/network/interfaces": text("auto lo\niface lo inet loopback\n\nallow-hotplug ens3\niface ens3 inet dhcp\n"),
 		"lib":                    link("usr/lib"),
 		"usr/lib/modules/" + kver + "/modules.builtin": text("kernel/fs/nfs/x.ko\n"),

@@ -69,6 +69,8 @@ test             nbdfuse          libnbd-bin nbdfuse
 test             file             file
 test             jq               jq
 test             cpio             cpio
+test             ssh-keygen       openssh-client
+test             cvtsudoers       sudo
 test             xz               xz-utils
 test             lz4              lz4
 test             zstd             zstd

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"migimg/preflight/facts"
+	"migimg/preflight/facts/answer"
 	"migimg/preflight/targets"
 )
 
@@ -25,8 +26,15 @@ var accessAccounts = Check{
 		if a.NotShadowed {
 			r = worst(r, warn(Medium, "root's password is in /etc/passwd and not in /etc/shadow").command([]string{"pwconv"}))
 		}
+		for _, u := range a.Unpaired {
+			r = worst(r, warn(Medium, "%s", u).command([]string{"pwconv"}))
+		}
+		if readOnlyRoot(f) {
+			r = worst(r, fail("", "the root filesystem stays read-only (/etc/fstab), so that no password can be set"))
+		}
+		r = worst(r, aged(f))
 		if len(a.UIDZero) > 0 {
-			r = worst(r, warn(Low, "%d accounts besides root have user number 0 (%s)", len(a.UIDZero), a.UIDZero[0]))
+			r = worst(r, warn(Info, "%d accounts besides root have user number 0 (%s)", len(a.UIDZero), a.UIDZero[0]))
 		}
 		switch a.RootPassword {
 		case "empty":
@@ -74,6 +82,45 @@ func account(x facts.AccountFile) Result {
 	}
 	if x.NoNewline {
 		r = worst(r, warn(Medium, "the last line of %s does not end, so an account that is appended breaks it", x.Path))
+	}
+	return r
+}
+
+// readOnlyRoot says whether fstab keeps the root filesystem read-only. The
+// kernel's argument ro is another thing: fstab ends it.
+func readOnlyRoot(f *facts.Facts) bool {
+	if _, absent := f.Absent(facts.KeyFstab); absent {
+		return false
+	}
+	ro := false
+	for _, l := range f.Fstab.Lines {
+		if l.Point == "/" {
+			ro = slices.Contains(l.Options, "ro") && !slices.Contains(l.Options, "rw")
+		}
+	}
+	return ro
+}
+
+// aged finds accounts whose time is over.
+func aged(f *facts.Facts) Result {
+	r := Result{Status: Pass}
+	if _, absent := f.Absent(facts.KeyLogins); absent {
+		return r
+	}
+	for _, u := range f.Logins.Users {
+		sev := Medium
+		if u.UID != 0 && u.Admin != answer.Yes {
+			sev = Low
+		}
+		switch {
+		case u.Expired:
+			r = worst(r, warn(sev, "the account %s has expired", u.Name).command([]string{"chage", "-E", "-1", u.Name}))
+		case u.Password != "set":
+		case u.PasswordDead:
+			r = worst(r, warn(sev, "the password of %s has expired for good", u.Name).command([]string{"passwd", u.Name}))
+		case u.PasswordExpired:
+			r = worst(r, warn(sev, "the password of %s must be changed at the next login", u.Name).command([]string{"passwd", u.Name}))
+		}
 	}
 	return r
 }

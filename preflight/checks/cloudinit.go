@@ -1,7 +1,6 @@
 package checks
 
 import (
-	"slices"
 	"strings"
 
 	"migimg/preflight/facts"
@@ -14,11 +13,22 @@ var cloudinitInstalled = Check{
 	ID: "cloudinit.installed", Code: "MIG7101", Title: "cloud-init is installed", Category: "provisioning", Severity: Medium,
 	Needs:  needCloud,
 	Impact: "The target cannot set passwords, keys, the host name or the network.",
-	Run: func(f *facts.Facts, _ *targets.Target) Result {
-		if f.CloudInit.Installed {
-			return pass("%s", strings.Join(f.CloudInit.Evidence, ", "))
+	Run: func(f *facts.Facts, t *targets.Target) Result {
+		c := f.CloudInit
+		if c.Installed && c.Interpreter != "" {
+			return fail(High, "%s needs %s, which is missing", c.Evidence[0], c.Interpreter).with(file(c.Evidence[0], 1, "#!"+c.Interpreter))
+		}
+		if c.Installed {
+			what := strings.Join(c.Evidence, ", ")
+			if c.Version != "" {
+				what += ", version " + c.Version
+			}
+			return pass("%s", what)
 		}
 		r := fail("", "cloud-init is not installed")
+		if a := ownAgent(f, t.ID); a != "" {
+			r = warn(Low, "cloud-init is not installed; %s sets up the machine there", a)
+		}
 		switch f.OS.Family() {
 		case "debian":
 			return r.command([]string{"apt-get", "install", "cloud-init", "cloud-guest-utils"})
@@ -35,59 +45,84 @@ var cloudinitInstalled = Check{
 	},
 }
 
+// ownAgents are agents that do cloud-init's part on their cloud.
+var ownAgents = map[string]string{"azure": "walinuxagent", "gcp": "google-guest-agent"}
+
+// ownAgent is the agent that provisions on the target, where it is installed and
+// started.
+func ownAgent(f *facts.Facts, target string) string {
+	for _, a := range f.Agents {
+		if a.Name == ownAgents[target] && len(a.Units) > 0 {
+			return a.Name
+		}
+	}
+	return ""
+}
+
 var cloudinitEnabled = Check{
 	ID: "cloudinit.enabled", Code: "MIG7102", Title: "cloud-init runs at boot", Category: "provisioning", Severity: High,
 	Needs:  needCloud,
 	Impact: "The target cannot set passwords, keys, the host name or the network.",
-	Run: func(f *facts.Facts, _ *targets.Target) Result {
+	Run: func(f *facts.Facts, t *targets.Target) Result {
 		c := f.CloudInit
 		if !c.Installed {
 			return skip("cloud-init is not installed")
 		}
 		if len(c.Disabled) > 0 {
-			r := fail("", "%s", c.Disabled[0])
-			for _, d := range c.Disabled {
-				r = r.with(value("cloud-init", d, "enabled"))
-			}
-			return r
+			return cloudDisabled(f)
 		}
 		if a, absent := f.Absent(facts.KeyBoot); absent {
 			return unknown("it may be disabled on the kernel's command line: %s", a.Reason)
 		}
-		return pass("%s", strings.Join(c.Enabled, ", "))
+		if len(c.Problems) > 0 {
+			return unknown("%s", c.Problems[0])
+		}
+		r := pass("%s", strings.Join(c.Enabled, ", "))
+		if len(c.Off) > 0 {
+			r = worst(r, fail("", "%s is not enabled, and cloud-init needs all of its units", c.Off[0]).command(append([]string{"systemctl", "enable"}, c.Off...)))
+		}
+		if len(c.Config.NoModules) > 0 {
+			r = worst(r, warn(Medium, "its configuration does not run the module %s", strings.Join(c.Config.NoModules, ", ")))
+		}
+		return r
 	},
 }
 
-var cloudinitDatasource = Check{
-	ID: "cloudinit.datasource", Code: "MIG7103", Title: "cloud-init asks a data source that the target offers", Category: "provisioning", Severity: High,
-	Needs:  needCloud,
-	Impact: "cloud-init finds no data, or data of the old place, and configures nothing or the wrong thing.",
-	Run: func(f *facts.Facts, t *targets.Target) Result {
-		c := f.CloudInit
-		want := t.Datasources.Values
+func cloudDisabled(f *facts.Facts) Result {
+	c := f.CloudInit
+	r := fail("", "%s", c.Disabled[0])
+	for _, d := range c.Disabled {
+		r = r.with(value("cloud-init", d, "enabled"))
 		switch {
-		case !c.Installed:
-			return skip("cloud-init is not installed")
-		case len(want) == 0:
-			return skip("the target's documents name no data source")
-		case len(c.Problems) > 0:
-			return unknown("%s", c.Problems[0])
+		case strings.HasSuffix(d, "cloud-init.disabled exists"):
+			r = r.command([]string{"rm", "/etc/cloud/cloud-init.disabled"})
+		case strings.HasSuffix(d, "is masked"):
+			name, _, _ := strings.Cut(d, " ")
+			if strings.HasPrefix(name, "/") {
+				r = r.command([]string{"rm", name})
+			} else {
+				r = r.command([]string{"systemctl", "unmask", name})
+			}
+		case strings.Contains(d, "none of its units"):
+			r = r.command([]string{"systemctl", "enable", "cloud-init-local", "cloud-init", "cloud-config", "cloud-final"})
+		case strings.Contains(d, "command line"):
+			r = withoutArgument(r, f, "cloud-init=disabled")
+		case strings.HasPrefix(d, "cloud-init=disabled in /"):
+			r = r.hint("Take KERNEL_CMDLINE out of DefaultEnvironment in %s.", strings.TrimPrefix(d, "cloud-init=disabled in "))
+		case strings.Contains(d, "ds-identify.cfg"):
+			r = r.command([]string{"rm", "/etc/cloud/ds-identify.cfg"})
 		}
-		ev := Evidence{Kind: "value", Key: "datasource_list", Actual: strings.Join(c.Datasources, ", "), Expected: strings.Join(want, "|"), Path: c.DatasourcesFrom}
-		r := pass("%s", strings.Join(slices.DeleteFunc(slices.Clone(want), func(d string) bool { return !c.Offers(d) }), ", "))
-		if c.Datasources == nil {
-			r.Summary = "no file limits the list"
-		}
-		if !slices.ContainsFunc(want, c.Offers) {
-			r = fail("", "%s lists %s, the target offers %s", c.DatasourcesFrom, strings.Join(c.Datasources, ", "), strings.Join(want, ", ")).
-				hint("Write a file /etc/cloud/cloud.cfg.d/99-migration.cfg with: datasource_list: [ %s, None ]", strings.Join(want, ", "))
-		}
-		if p := c.PinnedDatasource; p != "" && !slices.Contains(want, p) {
-			r = worst(r, fail("", "/etc/cloud/ds-identify.cfg pins the data source %s", p).command([]string{"rm", "/etc/cloud/ds-identify.cfg"}))
-		}
-		if len(c.Seeds) > 0 && !(len(want) > 0 && want[0] == "NoCloud") {
-			r = worst(r, fail("", "%s is found before the target's data", c.Seeds[0]).with(file(c.Seeds[0], 0, "")).command([]string{"rm", "-r", c.Seeds[0]}))
-		}
-		return r.with(ev)
-	},
+	}
+	return r
+}
+
+// withoutArgument says how to take a word off the kernel's command line.
+func withoutArgument(r Result, f *facts.Facts, word string) Result {
+	switch f.OS.Family() {
+	case "debian":
+		return r.hint("Take %s out of GRUB_CMDLINE_LINUX in /etc/default/grub, then run update-grub.", word)
+	case "rhel":
+		return r.command([]string{"grubby", "--update-kernel=ALL", "--remove-args=" + word})
+	}
+	return r.hint("Take %s off the kernel's command line in the boot loader's configuration.", word)
 }

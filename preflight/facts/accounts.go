@@ -19,6 +19,9 @@ type Accounts struct {
 	NotShadowed bool
 	// UIDZero are names besides root with user number 0.
 	UIDZero []string
+	// Unpaired are accounts that only one of passwd and shadow, or of group and
+	// gshadow, has, in words.
+	Unpaired []string
 	// Errors are broken lines, by file and line only: their text may be secret.
 	Errors []string
 }
@@ -116,10 +119,43 @@ func (a *Accounts) read(contents map[string]string) {
 			a.RootPassword = passwordState(l.Fields[1])
 		}
 	}
+	a.pair(contents, "etc/passwd", "etc/shadow", 7, 9)
+	a.pair(contents, "etc/group", "etc/gshadow", 4, 4)
 	for _, name := range accountFiles {
 		n := map[string]int{"etc/passwd": 7, "etc/shadow": 9, "etc/group": 4, "etc/gshadow": 4}[name]
 		for _, e := range ColonErrors(contents[name], n) {
 			a.Errors = append(a.Errors, "/"+name+" line "+strconv.Itoa(e))
+		}
+	}
+}
+
+// pair compares the names of an open file with those of its secret one. A name
+// whose password is not "x" needs no entry there.
+func (a *Accounts) pair(contents map[string]string, open, secret string, n, m int) {
+	plain, ok := contents[open]
+	hidden, ok2 := contents[secret]
+	if !ok || !ok2 {
+		return
+	}
+	names, secrets := map[string]bool{}, map[string]bool{}
+	for _, l := range ParseColon(hidden, m) {
+		secrets[l.Fields[0]] = true
+	}
+	say := func(name, in, not string) {
+		if len(a.Unpaired) < 20 {
+			a.Unpaired = append(a.Unpaired, name+" is in /"+in+" and not in /"+not)
+		}
+	}
+	for _, l := range ParseColon(plain, n) {
+		names[l.Fields[0]] = true
+		// group(5) entries without gshadow are common and do no harm.
+		if l.Fields[1] == "x" && !secrets[l.Fields[0]] && open == "etc/passwd" {
+			say(l.Fields[0], open, secret)
+		}
+	}
+	for _, l := range ParseColon(hidden, m) {
+		if !names[l.Fields[0]] {
+			say(l.Fields[0], secret, open)
 		}
 	}
 }

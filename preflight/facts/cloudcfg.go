@@ -16,6 +16,8 @@ type CloudConfig struct {
 	// Network is "disabled" for "network: {config: disabled}", "set" for any
 	// other network configuration, "" for none.
 	Network string
+
+	top map[string]ast.Node
 }
 
 // maxYAML bounds a YAML file, in bytes, and maxNesting how deep its brackets
@@ -104,6 +106,7 @@ func ParseCloudConfig(b []byte) (c CloudConfig, err error) {
 	if !ok {
 		return c, errors.New("not a YAML mapping")
 	}
+	c.top = top
 	if v, ok := top["datasource_list"]; ok {
 		c.Datasources = yamlStrings(v)
 		if c.Datasources == nil {

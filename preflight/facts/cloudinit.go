@@ -1,14 +1,10 @@
 package facts
 
 import (
-	"errors"
-	"fmt"
-	"io/fs"
-	"path"
 	"slices"
 	"strings"
 
-	"migimg/preflight/guestfs"
+	"migimg/preflight/facts/dsidentify"
 )
 
 // CloudInit is cloud-init as it would run at the next boot.
@@ -34,6 +30,20 @@ type CloudInit struct {
 	NetworkDisabled string
 	// Problems are files that could not be read or parsed: the list is unsure.
 	Problems []string
+
+	// Version is cloudinit/version.py's, "" where it was not found. Interpreter
+	// is the program that the script names and that is missing.
+	Version, Interpreter string
+	// Off are units of cloud-init that are there and not started, while others
+	// are.
+	Off []string
+	// Identify is what ds-identify finds in the guest, and Cmdline the default
+	// boot entry's.
+	Identify dsidentify.Guest
+	Cmdline  string
+	// Config is the merged configuration.
+	Config CloudSettings
+	State  CloudState
 }
 
 // cloudUnits start cloud-init: up to 24.2 and from 24.3 on.
@@ -54,9 +64,15 @@ func (g *gatherer) cloudInit() {
 	if !c.Installed {
 		return
 	}
+	g.cloudProgram(c, programs[0])
+	if e, ok := g.f.Boot.DefaultEntry(); ok {
+		c.Cmdline = e.Cmdline
+	}
+	c.Identify = dsidentify.Read(g.fs)
 	g.cloudEnabled(c)
 	g.cloudConfig(c)
 	g.cloudIdentify(c)
+	g.cloudState(c)
 	for _, s := range []string{"var/lib/cloud/seed/nocloud", "var/lib/cloud/seed/nocloud-net"} {
 		// A seed is taken when it has both files (cloud-init, DataSourceNoCloud).
 		user, _ := g.exists(s + "/user-data")
@@ -67,127 +83,17 @@ func (g *gatherer) cloudInit() {
 	}
 }
 
-// cloudEnabled follows what cloud-init's systemd generator looks at: the file,
-// the kernel command line, and whether the units are there.
-func (g *gatherer) cloudEnabled(c *CloudInit) {
-	if f, _ := g.exists("etc/cloud/cloud-init.disabled"); len(f) > 0 {
-		c.Disabled = append(c.Disabled, f[0]+" exists")
-	}
-	if e, ok := g.f.Boot.DefaultEntry(); ok {
-		for w := range strings.FieldsSeq(e.Cmdline) {
-			if w == "cloud-init=disabled" {
-				c.Disabled = append(c.Disabled, "cloud-init=disabled on the kernel's command line")
-			}
-		}
-	}
-	if b, err := guestfs.ReadFile(g.fs, "etc/systemd/system.conf", guestfs.MaxConfig); err == nil {
-		for line := range strings.Lines(string(b)) {
-			l := strings.TrimSpace(line)
-			if strings.HasPrefix(l, "DefaultEnvironment=") && strings.Contains(l, "KERNEL_CMDLINE") && strings.Contains(l, "cloud-init=disabled") {
-				c.Disabled = append(c.Disabled, "cloud-init=disabled in /etc/systemd/system.conf")
-			}
-		}
-	}
-	known := false
-	for _, u := range cloudUnits {
-		switch g.unit(u) {
-		case UnitEnabled:
-			c.Enabled = append(c.Enabled, u)
-		case UnitMasked:
-			c.Disabled = append(c.Disabled, u+" is masked")
-		case UnitDisabled, UnitUnknown:
-			known = true
-		}
-	}
-	for _, s := range []string{"cloud-init", "cloud-init-local"} {
-		if g.initScript(s) {
-			c.Enabled = append(c.Enabled, s+" (init script)")
-		}
-	}
-	if len(c.Enabled) > 0 {
-		return
-	}
-	// Debian's and Ubuntu's units hang on cloud-init.target, which the generator
-	// turns on at boot.
-	if known {
-		for _, d := range unitDirs {
-			if f, _ := g.exists(d + "/cloud-init.target.wants"); len(f) > 0 {
-				c.Enabled = append(c.Enabled, "cloud-init.target")
-				return
-			}
-		}
-		c.Disabled = append(c.Disabled, "none of its units is enabled")
-		return
-	}
-	c.Disabled = append(c.Disabled, "it has no units or init scripts")
-}
-
-// cloudConfig merges the files that set datasource_list: cloud.cfg, then
-// cloud.cfg.d/*.cfg in the order of their names, the last one wins
-// (cloud-init documentation, "Base configuration").
-func (g *gatherer) cloudConfig(c *CloudInit) {
-	names := []string{"etc/cloud/cloud.cfg"}
-	entries, err := g.fs.ReadDir("etc/cloud/cloud.cfg.d")
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		c.Problems = append(c.Problems, err.Error())
-	}
-	for _, e := range entries {
-		if strings.HasSuffix(e.Name(), ".cfg") {
-			names = append(names, path.Join("etc/cloud/cloud.cfg.d", e.Name()))
-		}
-	}
-	for _, n := range names {
-		b, err := guestfs.ReadFile(g.fs, n, guestfs.MaxConfig)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			c.Problems = append(c.Problems, err.Error())
-			continue
-		}
-		f, err := ParseCloudConfig(b)
-		if err != nil {
-			c.Problems = append(c.Problems, fmt.Sprintf("/%s: %v", n, err))
-			continue
-		}
-		if f.Datasources != nil {
-			c.Datasources, c.DatasourcesFrom = f.Datasources, "/"+n
-		}
-		switch f.Network {
-		case "disabled":
-			c.NetworkDisabled = "/" + n
-		case "set":
-			c.NetworkDisabled = ""
-		}
-	}
-}
-
-// cloudIdentify reads /etc/cloud/ds-identify.cfg (cloud-init, tools/ds-identify:
-// "datasource:" and "policy:" lines).
+// cloudIdentify takes over what ds-identify's own file sets.
 func (g *gatherer) cloudIdentify(c *CloudInit) {
-	b, err := guestfs.ReadFile(g.fs, "etc/cloud/ds-identify.cfg", guestfs.MaxConfig)
-	if err != nil {
-		if !errors.Is(err, fs.ErrNotExist) {
-			c.Problems = append(c.Problems, err.Error())
-		}
-		return
-	}
-	for line := range strings.Lines(string(b)) {
-		line, _, _ = strings.Cut(line, "#")
-		k, v, ok := strings.Cut(line, ":")
-		if !ok {
-			continue
-		}
-		v = strings.Trim(strings.TrimSpace(v), `"'`)
-		switch strings.TrimSpace(k) {
-		case "datasource":
-			c.PinnedDatasource = v
-		case "policy":
-			c.Policy = v
-		}
-	}
-	if c.Policy == "disabled" {
+	c.Policy, c.PinnedDatasource = c.Identify.Policy, c.Identify.Datasource
+	c.Problems = append(c.Problems, c.Identify.Problems...)
+	if mode, _, _ := strings.Cut(c.Policy, ","); mode == "disabled" {
 		c.Disabled = append(c.Disabled, "policy: disabled in /etc/cloud/ds-identify.cfg")
+	}
+	for w := range strings.FieldsSeq(c.Cmdline) {
+		if p, ok := strings.CutPrefix(w, "ci.di.policy="); ok && strings.HasPrefix(p, "disabled") {
+			c.Disabled = append(c.Disabled, w+" on the kernel's command line")
+		}
 	}
 }
 

@@ -31,6 +31,10 @@ const (
 	KeyPackages  Key = "packages"   // databases of installed packages
 	KeyTraces    Key = "traces"     // what the tables of signs found
 	KeyState     Key = "state"      // how the operating system is set up
+	KeySSH       Key = "ssh"        // the SSH server
+	KeyLogins    Key = "logins"     // the accounts of people
+	KeyPAM       Key = "pam"        // modules of PAM that ask for more, or keep people out
+	KeyDirectory Key = "directory"  // accounts from elsewhere
 )
 
 // Absence is why a group of facts is missing.
@@ -65,6 +69,10 @@ type Facts struct {
 	Now time.Time
 	Firewall  Firewall
 	NetRefs   NetRefs
+	SSH       SSH
+	Logins    Logins
+	PAM       PAM
+	Directory Directory
 	// OtherMounts are mounts of the running system whose device is not on this
 	// disk; empty unless the guest is this machine's own system.
 	OtherMounts []OtherMount
@@ -121,6 +129,7 @@ type Options struct {
 	// Template says that the image is for many machines.
 	Template bool
 	// Now is the time; the zero time means the clock's.
+	// Now is the day on which accounts are judged to have expired; zero is today.
 	Now time.Time
 }
 

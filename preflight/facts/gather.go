@@ -47,6 +47,7 @@ func (g *gatherer) all(ctx context.Context) error {
 		func(context.Context) error { g.cloudInit(); g.net(); g.accounts(); g.agents(); return nil },
 		func(context.Context) error { g.traces(); g.state(); return nil },
 		func(context.Context) error { g.netRefs(); g.firewall(); return nil },
+		func(context.Context) error { g.directory(); g.ssh(); g.pam(); g.logins(); return nil },
 	} {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -59,9 +60,12 @@ func (g *gatherer) all(ctx context.Context) error {
 }
 
 // guestKeys are the facts that only an operating system has.
-var guestKeys = []Key{KeyGuest, KeyOS, KeyBoot, KeyDrivers, KeyFstab, KeyNet, KeyAccounts, KeyCloudInit, KeyAgents,
-	KeyPackages, KeyTraces, KeyState}
-var guestKeys = []Key{KeyGuest, KeyOS, KeyBoot, KeyDrivers, KeyFstab, KeyNet, KeyAccounts, KeyCloudInit, KeyAgents, KeyFirewall, KeyNetRefs}
+var guestKeys = []Key{
+	KeyGuest, KeyOS, KeyBoot, KeyDrivers, KeyFstab, KeyNet, KeyAccounts, KeyCloudInit, KeyAgents,
+	KeyPackages, KeyTraces, KeyState,
+	KeyFirewall, KeyNetRefs,
+	KeySSH, KeyLogins, KeyPAM, KeyDirectory,
+}
 
 func (g *gatherer) noGuest(a Absence) {
 	for _, k := range guestKeys {
