@@ -62,13 +62,20 @@ func (g *Guest) Decide(m Machine) Decision {
 		def = g.Rules.PolicyDMI
 	}
 	p := parsePolicy(text, parsePolicy(def, policy{"search", "all", "none", "disabled"}))
+	// A report is written where cloud-init does not look.
+	written := func(list []string) []string {
+		if p.mode == "report" {
+			return nil
+		}
+		return list
+	}
 	switch {
 	case p.mode == "disabled":
 		return Decision{Why: "ds-identify's policy is disabled"}
 	case p.mode == "enabled":
 		return Decision{Run: true, Why: "ds-identify's policy is enabled"}
 	case pinned != "":
-		return Decision{Run: true, Sources: withNone([]string{pinned}), Why: "ds-identify is told to take " + pinned}
+		return Decision{Run: true, Sources: written(withNone([]string{pinned})), Why: "ds-identify is told to take " + pinned}
 	case g.ManualClean:
 		return Decision{Run: true, Why: "/var/lib/cloud/instance/manual-clean keeps the last instance"}
 	}
@@ -78,12 +85,12 @@ func (g *Guest) Decide(m Machine) Decision {
 		if g.Rules.Old {
 			out = withNone(out)
 		}
-		return Decision{Run: true, Sources: out, Why: "the list has one data source"}
+		return Decision{Run: true, Sources: written(out), Why: "the list has one data source"}
 	}
-	return d.search(p)
+	return d.search(p, written)
 }
 
-func (d *decider) search(p policy) Decision {
+func (d *decider) search(p policy, written func([]string) []string) Decision {
 	var sure, perhaps []string
 	for _, s := range d.list {
 		if !d.g.Rules.checks(s) {
@@ -96,13 +103,7 @@ func (d *decider) search(p policy) Decision {
 			perhaps = append(perhaps, s)
 		}
 	}
-	// A report is written where cloud-init does not look.
-	sources := func(list []string) []string {
-		if p.mode == "report" {
-			return nil
-		}
-		return withNone(list)
-	}
+	sources := func(list []string) []string { return written(withNone(list)) }
 	switch {
 	case len(sure) > 1 && p.found == "first":
 		return Decision{Run: true, Sources: sources(sure[:1]), Why: "the first that is found: " + sure[0]}
