@@ -70,7 +70,7 @@ test             file             file
 test             jq               jq
 test             cpio             cpio
 test             ssh-keygen       openssh-client
-test             cvtsudoers       sudo
+test             sudo             sudo
 test             xz               xz-utils
 test             lz4              lz4
 test             zstd             zstd

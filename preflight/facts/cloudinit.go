@@ -20,8 +20,6 @@ type CloudInit struct {
 	// built-in list then holds all); DatasourcesFrom is the file that sets it.
 	Datasources     []string
 	DatasourcesFrom string
-	// Seeds are guest paths of data that win over the target's data source.
-	Seeds []string
 	// Policy is the effective policy of ds-identify, if a file sets one;
 	// PinnedDatasource what that file pins.
 	Policy, PinnedDatasource string
@@ -73,14 +71,6 @@ func (g *gatherer) cloudInit() {
 	g.cloudConfig(c)
 	g.cloudIdentify(c)
 	g.cloudState(c)
-	for _, s := range []string{"var/lib/cloud/seed/nocloud", "var/lib/cloud/seed/nocloud-net"} {
-		// A seed is taken when it has both files (cloud-init, DataSourceNoCloud).
-		user, _ := g.exists(s + "/user-data")
-		meta, _ := g.exists(s + "/meta-data")
-		if len(user) > 0 && len(meta) > 0 {
-			c.Seeds = append(c.Seeds, "/"+s)
-		}
-	}
 }
 
 // cloudIdentify takes over what ds-identify's own file sets.
