@@ -79,7 +79,7 @@ var cloudinitEnabled = Check{
 		}
 		r := pass("%s", strings.Join(c.Enabled, ", "))
 		if len(c.Off) > 0 {
-			r = worst(r, fail("", "%s is not enabled, and cloud-init needs all of its units", c.Off[0]).command(append([]string{"systemctl", "enable"}, c.Off...)))
+			r = worst(r, warn(Medium, "%s is not enabled, and cloud-init needs all of its units", c.Off[0]).command(append([]string{"systemctl", "enable"}, c.Off...)))
 		}
 		if len(c.Config.NoModules) > 0 {
 			r = worst(r, warn(Medium, "its configuration does not run the module %s", strings.Join(c.Config.NoModules, ", ")))
@@ -104,7 +104,7 @@ func cloudDisabled(f *facts.Facts) Result {
 				r = r.command([]string{"systemctl", "unmask", name})
 			}
 		case strings.Contains(d, "none of its units"):
-			r = r.command([]string{"systemctl", "enable", "cloud-init-local", "cloud-init", "cloud-config", "cloud-final"})
+			r = r.command(append([]string{"systemctl", "enable"}, c.Off...))
 		case strings.Contains(d, "command line"):
 			r = withoutArgument(r, f, "cloud-init=disabled")
 		case strings.HasPrefix(d, "cloud-init=disabled in /"):

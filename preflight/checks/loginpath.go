@@ -62,6 +62,9 @@ type way struct {
 
 func waysIn(f *facts.Facts, t *targets.Target) []way {
 	ssh := sshUp(f)
+	if s := &f.SSH; s.Program != "" && len(s.HostKeys) == 0 && s.Generator == "" && s.HostKeysErr == "" && provisions(f, t) == answer.No {
+		ssh = answer.No // nobody makes host keys
+	}
 	key, password, console := answer.No, answer.No, answer.No
 	for i := range f.Logins.Users {
 		u := &f.Logins.Users[i]

@@ -32,8 +32,7 @@ type CloudInit struct {
 	// Version is cloudinit/version.py's, "" where it was not found. Interpreter
 	// is the program that the script names and that is missing.
 	Version, Interpreter string
-	// Off are units of cloud-init that are there and not started, while others
-	// are.
+	// Off are units of cloud-init that are there and not started.
 	Off []string
 	// Identify is what ds-identify finds in the guest, and Cmdline the default
 	// boot entry's.

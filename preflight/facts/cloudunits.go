@@ -3,6 +3,7 @@ package facts
 import (
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 
 	"migimg/preflight/guestfs"
@@ -65,9 +66,14 @@ func (g *gatherer) cloudUnitStates(c *CloudInit) {
 		}
 	}
 	for _, s := range []string{"cloud-init", "cloud-init-local"} {
-		if g.initScript(s) {
+		if g.scriptRuns(s) {
 			c.Enabled = append(c.Enabled, s+" (init script)")
 		}
+	}
+	// From 24.3 on cloud-init.service is cloud-init-network.service; the old name
+	// may be left beside it.
+	if slices.Contains(append(slices.Clone(there), c.Enabled...), "cloud-init-network.service") {
+		there = slices.DeleteFunc(there, func(u string) bool { return u == "cloud-init.service" })
 	}
 	switch {
 	case len(c.Enabled) > 0:
@@ -81,6 +87,7 @@ func (g *gatherer) cloudUnitStates(c *CloudInit) {
 			}
 		}
 		if len(c.Enabled) == 0 {
+			c.Off = there
 			c.Disabled = append(c.Disabled, "none of its units is enabled")
 		}
 	default:

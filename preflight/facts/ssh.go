@@ -88,7 +88,7 @@ func (g *gatherer) sshEnabled(s *SSH) {
 		}
 	}
 	for _, n := range []string{"ssh", "sshd", "dropbear"} {
-		if g.initScript(n) {
+		if g.scriptRuns(n) {
 			s.Enabled = append(s.Enabled, n+" (init script)")
 		}
 	}
@@ -174,4 +174,13 @@ func (g *gatherer) mentioned(words ...string) string {
 		}
 	}
 	return ""
+}
+
+// scriptRuns says whether an init script is started at boot: where systemd is
+// the init system a unit of the same name takes its place (systemd-sysv-generator(8)).
+func (g *gatherer) scriptRuns(name string) bool {
+	if systemd, _ := g.exists("usr/lib/systemd/systemd", "lib/systemd/systemd"); len(systemd) > 0 && g.unit(name+".service") != UnitAbsent {
+		return false
+	}
+	return g.initScript(name)
 }
