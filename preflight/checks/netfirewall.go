@@ -149,9 +149,9 @@ func joinInts(n []int) string {
 
 // accessLists judges hosts.deny and access.conf. Whether the SSH server asks
 // tcp wrappers at all depends on how it was built, so they never fail.
-func accessLists(list []facts.AccessLine) Result {
+func accessLists(list []facts.ListLine) Result {
 	r := Result{Status: Pass}
-	allows := slices.ContainsFunc(list, func(l facts.AccessLine) bool { return l.File == "/etc/hosts.allow" })
+	allows := slices.ContainsFunc(list, func(l facts.ListLine) bool { return l.File == "/etc/hosts.allow" })
 	for _, l := range list {
 		switch l.File {
 		case "/etc/hosts.deny":

@@ -66,7 +66,7 @@ type Facts struct {
 	// Template says that many machines are made of the image, and not one.
 	Template bool
 	// Now is when the facts were gathered, for what ends at a date.
-	Now time.Time
+	Now       time.Time
 	Firewall  Firewall
 	NetRefs   NetRefs
 	SSH       SSH

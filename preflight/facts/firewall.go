@@ -18,7 +18,7 @@ type Firewall struct {
 	// Filters are the packet filters that are started at boot.
 	Filters []Filter
 	// Lists are lines of hosts.deny, and of access.conf, that refuse somebody.
-	Lists []AccessLine
+	Lists []ListLine
 	// SSHPorts are the ports that sshd listens on; 22 where no file says.
 	SSHPorts []int
 }
@@ -50,8 +50,8 @@ type Allow struct {
 	Interface, Source string
 }
 
-// AccessLine is a line of an access list.
-type AccessLine struct {
+// ListLine is a line of an access list.
+type ListLine struct {
 	File string
 	Line int
 	// Text is the line, without comment.
@@ -156,7 +156,7 @@ func (g *gatherer) filterFile(name, file string) (text string, ok bool, f Filter
 
 // accessLists reads hosts.deny and hosts.allow (hosts_access(5)), and
 // access.conf where sshd's PAM configuration asks for it (pam_access(8)).
-func (g *gatherer) accessLists() (out []AccessLine) {
+func (g *gatherer) accessLists() (out []ListLine) {
 	lines := func(name string, keep func(string) bool) {
 		b, err := guestfs.ReadFile(g.fs, name, guestfs.MaxConfig)
 		if err != nil {
@@ -167,7 +167,7 @@ func (g *gatherer) accessLists() (out []AccessLine) {
 			n++
 			l, _, _ = strings.Cut(l, "#")
 			if t := strings.TrimSpace(l); t != "" && keep(t) && len(out) < 200 {
-				out = append(out, AccessLine{"/" + name, n, t})
+				out = append(out, ListLine{"/" + name, n, t})
 			}
 		}
 	}

@@ -66,7 +66,7 @@ func (g *gatherer) logins() {
 		return
 	}
 	l.Elsewhere = len(g.f.Directory.Databases) > 0
-	l.NoLogin = g.there("etc/nologin")
+	l.NoLogin = g.there("etc/nologin", &l.Problems)
 	groups := g.groups()
 	for _, x := range ParseColon(string(passwd), 7) {
 		uid, err1 := strconv.ParseUint(x.Fields[2], 10, 32)
@@ -146,16 +146,6 @@ func (u *Login) ages(f []string, today int64) {
 	}
 }
 
-// there says whether a file is there; what cannot be read counts as not there
-// and is a problem.
-func (g *gatherer) there(name string) bool {
-	ok, err := guestfs.Exists(g.fs, name)
-	if err != nil {
-		g.f.Logins.Problems = append(g.f.Logins.Problems, err.Error())
-	}
-	return ok
-}
-
 // notShells are programs that are no shell but a refusal.
 var notShells = []string{"nologin", "false", "true", "sync", "shutdown", "halt", "git-shell", "rssh", "scponly"}
 
@@ -216,9 +206,9 @@ func (f *groupFile) of(user string, gid uint32) []string {
 // admins fills in who may become root.
 func (g *gatherer) admins(l *Logins, groups groupFile) {
 	for _, p := range []string{"usr/bin/sudo", "bin/sudo", "usr/local/bin/sudo"} {
-		l.Sudo = l.Sudo || g.there(p)
+		l.Sudo = l.Sudo || g.there(p, &l.Problems)
 	}
-	l.Doas = g.there("usr/bin/doas") || g.there("usr/local/bin/doas")
+	l.Doas = g.there("usr/bin/doas", &l.Problems) || g.there("usr/local/bin/doas", &l.Problems)
 	var policy *sudoers.Policy
 	if l.Sudo {
 		var err error
