@@ -24,8 +24,9 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 // disk is an offline disk image: an MBR with one ext4 partition.
 func disk() Source {
-	boot := make([]byte, 1<<20)
+	boot := make([]byte, 1<<20+8192)
 	copy(boot[0x180:], "GRUB ")
+	superblock(boot[1<<20+1024:], 1<<19, 1<<18, 1000, 500)
 	return Source{
 		Device: "disk.img", Image: true, Size: 4 << 30,
 		Table: &ptable.Table{Kind: ptable.KindMBR, SectorSize: 512, ID: "deadbeef", Partitions: []ptable.Partition{

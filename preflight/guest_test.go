@@ -57,6 +57,13 @@ func cpio(names ...string) *fstest.MapFile {
 	return &fstest.MapFile{Data: b.Bytes(), Mode: 0o644, Sys: &guestfs.Attr{}}
 }
 
+// superblock writes a clean ext4's counters, in blocks of 4096 bytes.
+func superblock(b []byte, blocks, free, inodes, freeInodes uint32) {
+	for off, v := range map[int]uint32{0: inodes, 4: blocks, 12: free, 16: freeInodes, 24: 2, 56: 0x1EF53} {
+		binary.LittleEndian.PutUint32(b[off:], v)
+	}
+}
+
 func ko(name string) string { return "usr/lib/modules/" + kver + "/kernel/drivers/" + name + ".ko" }
 
 // debian is a guest as the Debian installer leaves it, ready to move: names by
@@ -66,6 +73,7 @@ func debian() fstest.MapFS {
 	m := fstest.MapFS{
 		"etc/os-release": text("PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nID=debian\nVERSION_ID=\"12\"\n"),
 		"etc/fstab":      text("# comment\nUUID=" + rootUUID + " / ext4 errors=remount-ro 0 1\nproc /proc proc defaults 0 0\n"),
+		"etc/machine-id": text("0123456789abcdef0123456789abcdef\n"),
 		"etc/passwd":     text("root:x:0:0:root:/root:/bin/bash\nuser:x:1000:1000::/home/user:/bin/bash\n"),
 		"etc/group":      text("root:x:0:\nshadow:x:42:\nuser:x:1000:\n"),
 		"etc/shadow":     mode(text("root:$6$SECRETSALT$SECRETHASHSECRETHASH:19000:0:99999:7:::\nuser:$6$SECRETSALT$OTHERSECRETHASH:19000:0:99999:7:::\n"), 0o640, 0, 42),
@@ -76,6 +84,7 @@ func debian() fstest.MapFS {
 		"boot/grub/grub.cfg": text("set default=\"0\"\nmenuentry 'Debian GNU/Linux' --id debian {\n  search --no-floppy --fs-uuid --set=root " + rootUUID +
 			"\n  linux /boot/vmlinuz-" + kver + " root=UUID=" + rootUUID + " ro quiet\n  initrd /boot/initrd.img-" + kver + "\n}\n"),
 
+		"usr/bin/growpart":                                     text("#!/bin/sh\n"),
 		"usr/bin/cloud-init":                                   text("#!/usr/bin/python3\n"),
 		"etc/cloud/cloud.cfg":                                  text("disable_root: true\n"),
 		"etc/cloud/cloud.cfg.d/90_dpkg.cfg":                    text("datasource_list: [ NoCloud, ConfigDrive, None ]\n"),

@@ -180,19 +180,15 @@ func TestHealthy(t *testing.T) {
 	}
 }
 
-// judgeRoot is judge with the root's type as the disk has it.
-func judgeRoot(t *testing.T, s Source, tree fstest.MapFS, id string) *Report {
-	t.Helper()
-	ts, err := targets.Load(id)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return report(gather(t, s, tree, ts), ts)
-}
-
 func gather(t *testing.T, s Source, tree fstest.MapFS, ts []*targets.Target) *facts.Facts {
 	t.Helper()
 	g := facts.Guest{Found: true, Backend: "test", Root: "1", RootType: s.Volumes.Children[0].Type, RootUUID: rootUUID}
+	for v := range s.Volumes.All() {
+		if v.UUID == rootUUID {
+			g.Root, g.RootType = v.Name, v.Type
+			break
+		}
+	}
 	f, err := facts.GatherFS(context.Background(), s, facts.Options{Modules: modules(ts)}, g, guestfs.Compose(guestfs.FromFS(tree, "test")))
 	if err != nil {
 		t.Fatal(err)

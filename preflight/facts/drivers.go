@@ -101,6 +101,7 @@ func (g *gatherer) drivers(ctx context.Context) error {
 		}
 		all.Opaque = opaque
 	}
+	g.early = all
 	d.Modules = map[string]ModuleState{}
 	for _, name := range g.o.Modules {
 		s, missing := tree.Status(name, all)

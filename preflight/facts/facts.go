@@ -11,6 +11,7 @@ package facts
 import (
 	"time"
 
+	"migimg/preflight/facts/initramfs"
 	"migimg/preflight/guestfs"
 )
 
@@ -35,6 +36,12 @@ const (
 	KeyLogins    Key = "logins"     // the accounts of people
 	KeyPAM       Key = "pam"        // modules of PAM that ask for more, or keep people out
 	KeyDirectory Key = "directory"  // accounts from elsewhere
+	KeyServices  Key = "services"   // which services are started at boot
+	KeyLVM       Key = "lvm"        // LVM's configuration
+	KeyRAID      Key = "raid"       // mdadm.conf and multipath.conf
+	KeyCrypttab  Key = "crypttab"   // /etc/crypttab
+	KeyMounts    Key = "mounts"     // what mounts filesystems besides fstab
+	KeySwap      Key = "swap"       // swap, resume, and what grows the root
 )
 
 // Absence is why a group of facts is missing.
@@ -73,6 +80,17 @@ type Facts struct {
 	Logins    Logins
 	PAM       PAM
 	Directory Directory
+	Services  Services
+	LVM       LVM
+	RAID      RAID
+	Crypttab  Crypttab
+	// LUKS are the headers of the encrypted volumes; Space the free space of the
+	// filesystems; Load what the running system writes. None needs a guest.
+	LUKS   []LUKSVolume
+	Space  []Space
+	Load   Load
+	Mounts Mounts
+	Swap   Swap
 	// OtherMounts are mounts of the running system whose device is not on this
 	// disk; empty unless the guest is this machine's own system.
 	OtherMounts []OtherMount
@@ -139,4 +157,6 @@ type gatherer struct {
 	fs  guestfs.FS
 	src *Source
 	o   Options
+	// early is the initramfs of the default entry, nil where it was not read.
+	early *initramfs.Archive
 }

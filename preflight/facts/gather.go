@@ -20,6 +20,7 @@ func Gather(ctx context.Context, s Source, o Options) (*Facts, error) {
 	}
 	if tree == nil {
 		g.firmware()
+		g.inside()
 		return f, nil
 	}
 	g.fs = tree
@@ -40,6 +41,7 @@ func GatherFS(ctx context.Context, s Source, o Options, guest Guest, tree guestf
 func (g *gatherer) all(ctx context.Context) error {
 	g.firmware()
 	g.osRelease()
+	g.services()
 	g.fstab()
 	g.otherMounts()
 	for _, step := range []func(context.Context) error{
@@ -48,6 +50,15 @@ func (g *gatherer) all(ctx context.Context) error {
 		func(context.Context) error { g.traces(); g.state(); return nil },
 		func(context.Context) error { g.netRefs(); g.firewall(); return nil },
 		func(context.Context) error { g.directory(); g.ssh(); g.pam(); g.logins(); return nil },
+		func(context.Context) error {
+			g.lvm()
+			g.raid()
+			g.crypttab()
+			g.mounts()
+			g.swap()
+			g.inside()
+			return nil
+		},
 	} {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -59,12 +70,16 @@ func (g *gatherer) all(ctx context.Context) error {
 	return ctx.Err()
 }
 
+// inside looks into the volumes, with a guest or without.
+func (g *gatherer) inside() { g.luks(); g.space(); g.load() }
+
 // guestKeys are the facts that only an operating system has.
 var guestKeys = []Key{
 	KeyGuest, KeyOS, KeyBoot, KeyDrivers, KeyFstab, KeyNet, KeyAccounts, KeyCloudInit, KeyAgents,
 	KeyPackages, KeyTraces, KeyState,
 	KeyFirewall, KeyNetRefs,
 	KeySSH, KeyLogins, KeyPAM, KeyDirectory,
+	KeyServices, KeyLVM, KeyRAID, KeyCrypttab, KeyMounts, KeySwap,
 }
 
 func (g *gatherer) noGuest(a Absence) {

@@ -1,0 +1,44 @@
+package preflight
+
+import (
+	"bytes"
+	"io"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"migimg/preflight/targets"
+)
+
+// judgeRoot is judge with the root wherever the disk has a filesystem of its
+// UUID.
+func judgeRoot(t *testing.T, s Source, tree fstest.MapFS, ids ...string) *Report {
+	t.Helper()
+	ts, err := targets.Load(ids...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return report(gather(t, s, tree, ts), ts)
+}
+
+// diskWith is the bytes of disk, with other counters in its filesystem.
+func diskWith(blocks, free, inodes, freeInodes uint32) io.ReaderAt {
+	b := make([]byte, 1<<20+8192)
+	copy(b[0x180:], "GRUB ")
+	superblock(b[1<<20+1024:], blocks, free, inodes, freeInodes)
+	return bytes.NewReader(b)
+}
+
+// noSecrets: whatever is wrong with a guest, no key of it is in the document.
+func noSecrets(t *testing.T, r *Report) {
+	t.Helper()
+	var b bytes.Buffer
+	if err := r.WriteJSON(&b); err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range []string{"SECRET", "$6$"} {
+		if strings.Contains(b.String(), w) {
+			t.Errorf("the report holds %s", w)
+		}
+	}
+}
