@@ -111,7 +111,7 @@ func (g *gatherer) unitEntry(s *Services, dir, name string) {
 			u.masked = true
 			s.units[name] = u
 			return
-		case path.Base(link) != name:
+		case path.Base(link) != name && inUnitDir(dir, link):
 			u.alias = path.Base(link)
 			s.units[name] = u
 			return
@@ -135,6 +135,15 @@ func (g *gatherer) unitEntry(s *Services, dir, name string) {
 		u.settings = ParseUnit(string(b))
 	}
 	s.units[name] = u
+}
+
+// inUnitDir says whether a link leads to where units are: only then its target's
+// name is the unit's; a file from elsewhere is linked in under the link's name.
+func inUnitDir(dir, link string) bool {
+	if !path.IsAbs(link) {
+		link = path.Join("/", dir, link)
+	}
+	return slices.Contains(unitDirs, path.Dir(path.Clean(link))[1:])
 }
 
 // pullsOf reads the unit's drop-ins and notes what it pulls in, by the unit that
@@ -232,7 +241,7 @@ func (s *Services) unitAnswer(name string, seen map[string]bool) Service {
 	if u == nil && templated {
 		u = s.units[tmpl]
 	}
-	if u == nil || seen[own] {
+	if u == nil || seen[own] || u.alias != "" { // aliases in a circle
 		return x
 	}
 	seen[own] = true
@@ -245,12 +254,14 @@ func (s *Services) unitAnswer(name string, seen map[string]bool) Service {
 			continue
 		}
 		for _, l := range links {
-			x.State = UnitEnabled
 			if s.started(l.by) {
-				x.On, x.Why = AnswerYes, ""
+				x.On, x.State, x.Why = AnswerYes, UnitEnabled, ""
 				x.Where = addPath(x.Where, l.path)
 			} else if x.On == AnswerNo {
 				x.Why = "only " + l.by + " wants it"
+				if strings.HasPrefix(l.path, "/etc/") {
+					x.State = UnitEnabled // the owner enabled it, for something else
+				}
 			}
 		}
 	}
