@@ -3,6 +3,7 @@ package preflight
 import (
 	"bytes"
 	"io"
+	"io/fs"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -42,3 +43,6 @@ func noSecrets(t *testing.T, r *Report) {
 		}
 	}
 }
+
+// fifo is what a hostile guest has in a file's place: opening it would hang.
+func fifo() *fstest.MapFile { return &fstest.MapFile{Mode: fs.ModeNamedPipe | 0o644} }

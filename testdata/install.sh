@@ -40,6 +40,7 @@ test             mkfs.f2fs        f2fs-tools
 test             lvcreate         lvm2
 test             mdadm            mdadm
 test             cryptsetup       cryptsetup-bin
+test             systemctl        systemd
 test             mount.exfat-fuse exfat-fuse
 test             partclone.ntfs   partclone
 test             mksquashfs       squashfs-tools

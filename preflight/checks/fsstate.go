@@ -109,7 +109,7 @@ var fsSpace = Check{
 }
 
 func spaceOf(s facts.Space) Result {
-	ev := Evidence{Kind: "volume", Key: s.Volume, Detail: map[string]string{"mount point": s.Point, "source": s.Source}}
+	ev := Evidence{Kind: "volume", Key: s.Volume, Detail: map[string]string{"mount point": s.Point}}
 	if s.Err != "" {
 		return unknown("%s: %s", s.Point, s.Err).with(ev)
 	}
@@ -117,7 +117,7 @@ func spaceOf(s facts.Space) Result {
 		return Result{Status: Pass}
 	}
 	used := int(100 - float64(s.Free)/float64(s.Size)*100)
-	ev.Actual = fmt.Sprintf("%s of %s free", size(s.Free), size(s.Size))
+	ev.Actual = size(s.Free) + " free"
 	least := int64(freeOther)
 	switch s.Point {
 	case "/boot":
@@ -158,8 +158,8 @@ var fsAmbiguousIDs = Check{
 			seen := map[string]int{}
 			for i, v := range f.Disk.Volumes {
 				id := k.of(v)
-				if id == "" || v.Type == "linux_raid_member" && k.kind != "PARTUUID" {
-					continue // members of one array share its name
+				if id == "" || (v.Type == "linux_raid_member" || v.Type == "zfs_member") && !strings.HasPrefix(k.kind, "PART") {
+					continue // members of one array or pool share its name
 				}
 				j, twice := seen[id]
 				seen[id] = i

@@ -38,27 +38,29 @@ var diskLVMDevicesFile = Check{
 		if l.UseDevices == facts.AnswerNo {
 			return pass("%s is there, and use_devicesfile = 0 switches it off", l.DevicesFile)
 		}
-		var hardware []facts.Spec
+		hardware := 0
 		r := pass("no entry of %s goes by hardware", l.DevicesFile).with(caches(l)...)
 		for _, e := range l.Devices.Entries {
-			if !e.Hardware() && e.IDType != "devname" {
+			// An entry by devname does no harm: LVM looks for its PVID under other
+			// names (lvm.conf(5), search_for_devnames).
+			if !e.Hardware() {
 				continue
 			}
-			hardware = append(hardware, facts.Spec{Value: e.DevName})
+			hardware++
 			r = r.with(file(l.DevicesFile, e.Line, "IDTYPE="+e.IDType+" DEVNAME="+e.DevName))
 		}
-		if len(hardware) == 0 {
+		if hardware == 0 {
 			return r
 		}
-		one := fail("", "%s lists %d devices by this machine's hardware", l.DevicesFile, len(hardware))
+		one := fail("", "%s lists %d devices by this machine's hardware", l.DevicesFile, hardware)
 		switch {
 		case l.Devices.ProductUUID || l.Devices.Hostname:
 			// Newer LVM sees that the machine is another one and searches by PVID.
 			one = warn(Medium, "%s is another machine's; LVM notices that by the product's UUID or the host name, and searches the disks again", l.DevicesFile)
 		case len(lvmVolumes(f)) == 0:
-			one = warn(Low, "%s lists %d devices by hardware; this disk has no volume group", l.DevicesFile, len(hardware))
+			one = warn(Low, "%s lists %d devices by hardware; this disk has no volume group", l.DevicesFile, hardware)
 		case l.UseDevices == facts.AnswerUnknown:
-			one = warn(Medium, "%s lists %d devices by hardware; whether LVM goes by the file is not set", l.DevicesFile, len(hardware))
+			one = warn(Medium, "%s lists %d devices by hardware; whether LVM goes by the file is not set", l.DevicesFile, hardware)
 		case !rootOn(f, "LVM2_member"):
 			one = warn(Medium, "%s; the root is not on LVM", one.Summary)
 		}

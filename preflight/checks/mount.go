@@ -82,7 +82,11 @@ var mountFstabSyntax = Check{
 			}
 		}
 		for _, e := range t.Errors {
-			r = worst(r, fail("", "line %d: %s", e.Line, e.Why).with(file("/etc/fstab", e.Line, e.Text)))
+			one := fail("", "line %d: %s", e.Line, e.Why)
+			if rootBroken(e) {
+				root, one.Severity = true, High // the root stays read-only
+			}
+			r = worst(r, one.with(file("/etc/fstab", e.Line, e.Text)))
 		}
 		if t.CRLF {
 			r = worst(r, fail(High, "lines end with CR LF: the last field of each has a character too many").command([]string{"sed", "-i", `s/\r$//`, "/etc/fstab"}))
@@ -90,6 +94,7 @@ var mountFstabSyntax = Check{
 		if t.NoNewline {
 			r = worst(r, warn(Low, "the last line does not end, so what is appended breaks it"))
 		}
+		r = worst(worst(r, fstabTypes(t)), fstabOrder(f))
 		if !root && r.Status == Pass {
 			r = warn(Low, "no line mounts /")
 		}
@@ -140,6 +145,8 @@ func lineSeverity(l facts.FstabLine) Severity {
 		return Medium // systemd waits 90 seconds, then goes on
 	case facts.Needed(l.Point):
 		return Blocker
+	case l.Remote():
+		return Medium // remote-fs.target: logging in waits, and no emergency mode follows
 	}
 	return High // emergency mode
 }
@@ -158,7 +165,11 @@ func byUUID(f *facts.Facts, l facts.FstabLine, r Result) Result {
 		return r.hint("Find the UUID with blkid and write UUID=... in line %d of /etc/fstab.", l.Line)
 	}
 	uuid := f.Disk.Volumes[i].UUID
-	return r.command([]string{"sed", "-i", fmt.Sprintf("%ds|^%s|UUID=%s|", l.Line, l.Spec, uuid), "/etc/fstab"})
+	fix := [][]string{{"sed", "-i", fmt.Sprintf("%ds|^%s|UUID=%s|", l.Line, l.Spec, uuid), "/etc/fstab"}}
+	if f.Services.Init == "systemd" {
+		fix = append(fix, []string{"systemctl", "daemon-reload"}, []string{"findmnt", "--verify"})
+	}
+	return r.command(fix...)
 }
 
 var mountFstabResolves = Check{
@@ -170,7 +181,11 @@ var mountFstabResolves = Check{
 		for _, l := range f.Fstab.Lines {
 			switch l.Resolved.Place {
 			case facts.Elsewhere:
-				one := fail(lineSeverity(l), "%s (%s): %s", l.Spec, point(l), l.Resolved.Why).with(lineOf(l)).
+				one := fail(lineSeverity(l), "%s (%s): %s", l.Spec, point(l), l.Resolved.Why).with(lineOf(l))
+				if forEver(l) {
+					one.Summary += "; the boot waits for it without an end (x-systemd.device-timeout)"
+				}
+				one = one.
 					hint("Comment line %d of /etc/fstab out, or add nofail,x-systemd.device-timeout=10s to its options.", l.Line)
 				if one.Severity == Low {
 					one.Status = Warn
@@ -183,6 +198,8 @@ var mountFstabResolves = Check{
 				one := unknown("%s (%s): %s", l.Spec, point(l), l.Resolved.Why).with(lineOf(l))
 				one.Severity = lineSeverity(l)
 				r = worst(r, one)
+			case facts.OnDisk:
+				r = worst(r, exactTag(f, l))
 			}
 		}
 		return r

@@ -135,7 +135,7 @@ func mountUnit(f *facts.Facts, t *targets.Target, u facts.MountUnit) Result {
 	if u.Required || facts.Needed(u.Where) && u.Where != "" {
 		sev = High
 	}
-	if slices.Contains(u.Options, "nofail") {
+	if slices.Contains(u.Options, "nofail") || u.On.On == facts.AnswerUnknown && !u.Required {
 		sev = Low
 	}
 	ev := file(u.File, u.Line, "What="+u.What)

@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"slices"
 	"strings"
 
 	"migimg/preflight/facts"
@@ -99,16 +100,25 @@ var diskMultipath = Check{
 				r = worst(r, byUUID(f, l, warn(sev, "%s (%s) is a multipath device's name", l.Spec, point(l)).with(lineOf(l))))
 			}
 		}
-		if c.MultipathOn.On == facts.AnswerNo {
+		if e, ok := f.Boot.DefaultEntry(); ok {
+			if name, ok := strings.CutPrefix(e.RootArg, "/dev/mapper/"); ok && mpathName(name, m.Maps) {
+				r = worst(r, fixRoot(f, warn(High, "root=%s is a multipath device's name", e.RootArg).with(value("argument", "root="+e.RootArg, ""))))
+			}
+		}
+		off := slices.Contains(c.Arguments, "multipath=off") || slices.Contains(c.Arguments, "nompath")
+		if off || c.MultipathOn.On == facts.AnswerNo && c.EarlyMultipath != facts.AnswerYes {
 			return r
 		}
+		if c.EarlyMultipath == facts.AnswerYes {
+			r = r.with(value("initramfs", "multipath is in it", ""))
+		}
 		if m.Greedy() {
-			ev := Evidence{Kind: "file", Path: first(c.MultipathFiles, ""), Line: m.FindLine, Text: "find_multipaths " + m.FindMultipaths}
+			ev := Evidence{Kind: "file", Path: m.FindFile, Line: m.FindLine, Text: "find_multipaths " + m.FindMultipaths}
 			r = worst(r, warn("", "find_multipaths %s: multipathd takes every disk, the target's too", m.FindMultipaths).with(ev).
 				hint("Set find_multipaths strict in the section defaults, and make the initramfs anew."))
 		}
 		if len(m.Maps) > 0 {
-			r = worst(r, warn(Low, "%s names %d devices of this machine", first(c.MultipathFiles, "multipath.conf"), len(m.Maps)).with(file(first(c.MultipathFiles, ""), m.Maps[0].Line, "multipath { alias "+m.Maps[0].Alias+" }")))
+			r = worst(r, warn(Low, "%s names %s of this machine", m.Maps[0].File, plural(len(m.Maps), "device")).with(file(m.Maps[0].File, m.Maps[0].Line, "multipath { alias "+m.Maps[0].Alias+" }")))
 		}
 		if c.MultipathOn.On == facts.AnswerYes && c.WWIDs > 0 {
 			ev := value("/etc/multipath/wwids", plural(c.WWIDs, "disk"), "")

@@ -102,7 +102,10 @@ var diskSwap = Check{
 			r = worst(r, unknown("%s", f.Swap.Problems[0]))
 		}
 		if r.Summary == "" {
-			r.Summary = plural(n, "line") + " of swap, and no device to wake up from that is missing"
+			r.Summary = plural(n, "line") + " of swap in /etc/fstab, all in the image"
+			if n == 0 {
+				r.Summary = "no swap in /etc/fstab"
+			}
 		}
 		return r.with(zram...)
 	},

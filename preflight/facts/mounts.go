@@ -1,6 +1,7 @@
 package facts
 
 import (
+	"fmt"
 	"maps"
 	"path"
 	"slices"
@@ -44,6 +45,9 @@ type MountUnit struct {
 	NeededBy []string
 }
 
+// maxMountUnits bounds the units that are listed.
+const maxMountUnits = 500
+
 func (g *gatherer) mounts() {
 	if err := g.unreadableAt("etc", "etc/systemd"); err != nil {
 		g.f.SetAbsent(KeyMounts, Absence{Reason: err.Error()})
@@ -56,6 +60,10 @@ func (g *gatherer) mounts() {
 		ext := path.Ext(name)
 		if u.masked || u.alias != "" || ext != ".mount" && ext != ".swap" {
 			continue
+		}
+		if len(m.Units) == maxMountUnits {
+			m.Problems = append(m.Problems, fmt.Sprintf("more than %d mount units", maxMountUnits))
+			break
 		}
 		section := map[string]string{".mount": "Mount", ".swap": "Swap"}[ext]
 		what, ok := unitLast(u.settings, section, "What")
@@ -81,12 +89,8 @@ func (g *gatherer) mounts() {
 		for _, l := range s.wants[name] {
 			x.Required = x.Required || strings.Contains(l.path, "/local-fs.target.requires/") || strings.Contains(l.path, "/swap.target.requires/")
 		}
-		for _, by := range slices.Sorted(maps.Keys(s.mountsFor)) {
-			for _, p := range s.mountsFor[by] {
-				if x.Where != "" && (p == x.Where || strings.HasPrefix(p, x.Where+"/")) && s.systemd(by).On == AnswerYes {
-					x.NeededBy = addPath(x.NeededBy, by)
-				}
-			}
+		if x.Where != "" {
+			x.NeededBy = s.WantedMounts(x.Where)
 		}
 		m.Units = append(m.Units, x)
 	}
@@ -110,7 +114,7 @@ func (s *Services) WantedMounts(point string) (units []string) {
 	}
 	for _, by := range slices.Sorted(maps.Keys(s.mountsFor)) {
 		for _, p := range s.mountsFor[by] {
-			if (p == point || strings.HasPrefix(p, strings.TrimSuffix(point, "/")+"/")) && s.systemd(by).On == AnswerYes {
+			if len(units) < maxPulls && (p == point || strings.HasPrefix(p, strings.TrimSuffix(point, "/")+"/")) && s.systemd(by).On == AnswerYes {
 				units = addPath(units, by)
 			}
 		}

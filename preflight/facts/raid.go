@@ -23,7 +23,7 @@ type RAID struct {
 	// EarlyMultipath says that the initramfs has multipath in it.
 	EarlyMultipath Answer
 	// Arguments are those of the default boot entry that choose arrays:
-	// rd.md, rd.md.uuid, rd.multipath, multipath, domdadm.
+	// rd.md, rd.md.uuid, rd.multipath, multipath, nompath, domdadm.
 	Arguments []string
 	Problems  []string
 }
@@ -56,7 +56,7 @@ func (g *gatherer) raid() {
 			r.Problems = append(r.Problems, err.Error())
 		} else if !missing {
 			r.MultipathFiles = append(r.MultipathFiles, "/"+n)
-			r.Multipath.Parse(text)
+			r.Multipath.Parse("/"+n, text)
 		}
 	}
 	if text, _, err := g.config("etc/multipath/wwids"); err == nil {
@@ -76,7 +76,7 @@ func (g *gatherer) raid() {
 	}
 	if e, ok := g.f.Boot.DefaultEntry(); ok {
 		for _, a := range bootcfg.Args(e.Cmdline) {
-			if slices.Contains([]string{"rd.md", "rd.md.uuid", "rd_MD_UUID", "rd_NO_MD", "rd.multipath", "multipath", "domdadm", "rd.auto", "md"}, a.Key) {
+			if slices.Contains([]string{"rd.md", "rd.md.uuid", "rd_MD_UUID", "rd_NO_MD", "rd.multipath", "multipath", "nompath", "domdadm", "rd.auto", "md"}, a.Key) {
 				arg := a.Key
 				if a.HasValue {
 					arg += "=" + a.Value

@@ -1,6 +1,7 @@
 package facts
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -43,12 +44,14 @@ type Services struct {
 	// off.
 	Problems []string
 
-	units map[string]*unit
-	wants map[string][]unitLink // by the unit that is wanted
+	units  map[string]*unit
+	wants  map[string][]unitLink // by the name that is wanted
+	linked map[string][]unitLink // by the own name of the unit
+	// links, paths and bytes count what was read, for its bounds.
+	links, paths, bytes int
 	// startedBy are the units whose settings start one: Wants=, Requires=, and
 	// sockets, timers and paths.
 	startedBy map[string][]string
-	bytes     int // of units that were read
 	// mountsFor are the paths of RequiresMountsFor=, by unit.
 	mountsFor map[string][]string
 	presets   []preset
@@ -159,7 +162,7 @@ func (g *gatherer) initScript(name string) bool {
 // read is a problem, and leaves what is not found unknown.
 func (g *gatherer) services() {
 	s := &g.f.Services
-	*s = Services{units: map[string]*unit{}, wants: map[string][]unitLink{}, startedBy: map[string][]string{},
+	*s = Services{units: map[string]*unit{}, wants: map[string][]unitLink{}, startedBy: map[string][]string{}, linked: map[string][]unitLink{},
 		mountsFor: map[string][]string{}, scripts: map[string]string{},
 		rcLinks: map[string][]rcLink{}, jobs: map[string]upstartJob{}, runlevels: map[string][]string{}}
 	if err := g.unreadableAt("etc", "etc/systemd", "usr", "usr/lib", "lib"); err != nil {
@@ -200,6 +203,13 @@ func (g *gatherer) initSystem(s *Services) string {
 		return "systemd"
 	}
 	return ""
+}
+
+// problem notes what could not be read, at most a few times.
+func (s *Services) problem(format string, a ...any) {
+	if len(s.Problems) < maxPulls {
+		s.Problems = append(s.Problems, fmt.Sprintf(format, a...))
+	}
 }
 
 func addPath(paths []string, p string) []string {

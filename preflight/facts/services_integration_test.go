@@ -33,7 +33,7 @@ func TestServicesSystemctl(t *testing.T) {
 			continue
 		}
 		got := s.systemd(w[0])
-		ok := true
+		var ok bool
 		switch w[1] {
 		case "enabled":
 			ok = got.State == UnitEnabled

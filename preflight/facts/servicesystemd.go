@@ -2,7 +2,6 @@ package facts
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"maps"
 	"path"
@@ -21,6 +20,8 @@ const (
 	maxUnits     = 5000
 	maxUnitSize  = 1 << 20
 	maxUnitBytes = 32 << 20 // of all units together
+	maxUnitLinks = 20_000
+	maxMountsFor = 2000 // paths of RequiresMountsFor=
 	maxUnitHops  = 8
 	maxPulls     = 64 // units between the target and what it pulls in
 )
@@ -53,13 +54,16 @@ func (g *gatherer) gatherUnits(s *Services) {
 		}
 		for _, e := range entries {
 			if len(s.units) >= maxUnits {
-				s.Problems = append(s.Problems, fmt.Sprintf("/%s: more than %d units", d, maxUnits))
+				s.problem("/%s: more than %d units", d, maxUnits)
 				return
 			}
 			g.unitEntry(s, d, e.Name())
 		}
 	}
 	s.target = s.resolve("default.target")
+	for _, wanted := range slices.Sorted(maps.Keys(s.wants)) {
+		s.index(wanted)
+	}
 	for _, name := range slices.Sorted(maps.Keys(s.units)) {
 		g.pullsOf(s, s.units[name], name)
 	}
@@ -68,6 +72,15 @@ func (g *gatherer) gatherUnits(s *Services) {
 	s.FirstBoot = errors.Is(err, fs.ErrNotExist) || err2 == nil && strings.TrimSpace(string(b)) == "uninitialized"
 	if s.FirstBoot {
 		g.gatherPresets(s)
+	}
+}
+
+// index files the links to a unit under its own name, and under its template's.
+func (s *Services) index(wanted string) {
+	own := s.resolve(wanted)
+	s.linked[own] = append(s.linked[own], s.wants[wanted]...)
+	if tmpl, instance, ok := template(wanted); ok && instance != "" {
+		s.linked[tmpl] = append(s.linked[tmpl], s.wants[wanted]...)
 	}
 }
 
@@ -84,6 +97,9 @@ func (g *gatherer) unitEntry(s *Services, dir, name string) {
 	p := path.Join(dir, name)
 	switch path.Ext(name) {
 	case ".wants", ".requires", ".upholds":
+		if s.links > maxUnitLinks {
+			return
+		}
 		entries, err := g.fs.ReadDir(p)
 		if err != nil {
 			if fi, err2 := g.fs.Stat(p); err2 == nil && fi.IsDir() {
@@ -92,9 +108,9 @@ func (g *gatherer) unitEntry(s *Services, dir, name string) {
 			return
 		}
 		by := strings.TrimSuffix(name, path.Ext(name))
-		for i, e := range entries {
-			if i == maxUnits {
-				s.Problems = append(s.Problems, fmt.Sprintf("/%s: more than %d links", p, maxUnits))
+		for _, e := range entries {
+			if s.links++; s.links > maxUnitLinks {
+				s.problem("/%s: more than %d links to units", p, maxUnitLinks)
 				return
 			}
 			s.wants[e.Name()] = append(s.wants[e.Name()], unitLink{by, "/" + path.Join(p, e.Name())})
@@ -129,7 +145,7 @@ func (g *gatherer) unitEntry(s *Services, dir, name string) {
 	case len(b) == 0 && dir == unitDirs[0]: // an empty file of the owner's masks, too
 		u.masked = true
 	case s.bytes+len(b) > maxUnitBytes:
-		s.Problems = append(s.Problems, fmt.Sprintf("/%s: more than %d bytes of units", p, maxUnitBytes))
+		s.problem("/%s: more than %d bytes of units", p, maxUnitBytes)
 	default:
 		s.bytes += len(b)
 		u.settings = ParseUnit(string(b))
@@ -158,11 +174,15 @@ func (g *gatherer) pullsOf(s *Services, u *unit, name string) {
 		if err != nil {
 			continue
 		}
-		for k, e := range entries {
-			if k == maxUnits || !strings.HasSuffix(e.Name(), ".conf") {
+		for _, e := range entries {
+			if !strings.HasSuffix(e.Name(), ".conf") {
 				continue
 			}
-			if b, err := guestfs.ReadFile(g.fs, path.Join(dir, e.Name()), maxUnitSize); err == nil && s.bytes+len(b) <= maxUnitBytes {
+			if s.links++; s.links > maxUnitLinks || s.bytes > maxUnitBytes {
+				s.problem("/%s: more drop-ins than are read", dir)
+				return
+			}
+			if b, err := guestfs.ReadFile(g.fs, path.Join(dir, e.Name()), maxUnitSize); err == nil {
 				s.bytes += len(b)
 				u.settings = append(u.settings, ParseUnit(string(b))...)
 			}
@@ -172,8 +192,10 @@ func (g *gatherer) pullsOf(s *Services, u *unit, name string) {
 	for _, key := range []string{"Wants", "Requires", "BindsTo", "Upholds"} {
 		pulls = append(pulls, unitList(u.settings, "Unit", key)...)
 	}
-	if p := unitList(u.settings, "Unit", "RequiresMountsFor"); len(p) > 0 {
-		s.mountsFor[name] = p[:min(len(p), maxPulls)]
+	for _, p := range unitList(u.settings, "Unit", "RequiresMountsFor") {
+		if s.paths++; s.paths <= maxMountsFor {
+			s.mountsFor[name] = append(s.mountsFor[name], p)
+		}
 	}
 	for _, x := range u.settings {
 		u.install = u.install || x.Section == "Install"
@@ -200,101 +222,4 @@ func (g *gatherer) pullsOf(s *Services, u *unit, name string) {
 	if e := path.Ext(name); e != ".mount" && e != ".swap" && e != ".automount" {
 		u.settings = nil
 	}
-}
-
-// resolve follows aliases.
-func (s *Services) resolve(name string) string {
-	for range maxUnitHops {
-		u := s.units[name]
-		if u == nil || u.alias == "" {
-			return name
-		}
-		name = u.alias
-	}
-	return name
-}
-
-// never are the units that nothing starts on the way up.
-var never = []string{"emergency.target", "rescue.target", "shutdown.target", "halt.target", "poweroff.target", "reboot.target", "kexec.target",
-	"soft-reboot.target", "suspend.target", "hibernate.target", "hybrid-sleep.target", "suspend-then-hibernate.target", "sleep.target",
-	"final.target", "umount.target", "exit.target", "system-update.target", "ctrl-alt-del.target", "initrd.target", "initrd-switch-root.target",
-	"initrd-root-fs.target", "initrd-root-device.target", "initrd-fs.target", "initrd-usr-fs.target"}
-
-// started says whether a link in this unit's folder makes something start at
-// boot. Units that devices or generators start count.
-func (s *Services) started(by string) bool {
-	by = s.resolve(by)
-	if u := s.units[by]; u != nil && u.masked || slices.Contains(never, by) {
-		return false
-	}
-	return by != "graphical.target" || s.target != "multi-user.target"
-}
-
-// systemd is a unit's answer.
-func (s *Services) systemd(name string) Service { return s.unitAnswer(name, map[string]bool{}) }
-
-func (s *Services) unitAnswer(name string, seen map[string]bool) Service {
-	x := Service{Name: name, On: AnswerNo, State: UnitAbsent, Why: "it is not installed"}
-	own := s.resolve(name)
-	u := s.units[own]
-	tmpl, instance, templated := template(own)
-	if u == nil && templated {
-		u = s.units[tmpl]
-	}
-	if u == nil || seen[own] || u.alias != "" { // aliases in a circle
-		return x
-	}
-	seen[own] = true
-	if u.masked {
-		return Service{Name: own, On: AnswerNo, State: UnitMasked, Where: []string{u.path}, Why: "it is masked"}
-	}
-	x = Service{Name: own, On: AnswerNo, State: UnitDisabled, Why: "nothing wants it"}
-	for wanted, links := range s.wants {
-		if s.resolve(wanted) != own && !(templated && instance == "" && sameTemplate(wanted, own)) {
-			continue
-		}
-		for _, l := range links {
-			if s.started(l.by) {
-				x.On, x.State, x.Why = AnswerYes, UnitEnabled, ""
-				x.Where = addPath(x.Where, l.path)
-			} else if x.On == AnswerNo {
-				x.Why = "only " + l.by + " wants it"
-				if strings.HasPrefix(l.path, "/etc/") {
-					x.State = UnitEnabled // the owner enabled it, for something else
-				}
-			}
-		}
-	}
-	slices.Sort(x.Where)
-	if x.On == AnswerYes {
-		return x
-	}
-	return s.pulled(x, own, u, seen)
-}
-
-// sameTemplate: the link is an instance of the template that was asked for.
-func sameTemplate(wanted, tmpl string) bool {
-	t, _, ok := template(wanted)
-	return ok && t == tmpl
-}
-
-// pulled looks for what else starts a unit that no link wants.
-func (s *Services) pulled(x Service, own string, u *unit, seen map[string]bool) Service {
-	for _, by := range s.startedBy[own] {
-		if len(seen) > maxPulls || slices.Contains(never, by) {
-			continue
-		}
-		if y := s.unitAnswer(by, seen); y.On == AnswerYes || by == s.target {
-			x.On, x.Where, x.Why = AnswerYes, append([]string{s.units[by].path}, y.Where...), by+" starts it"
-			return x
-		}
-	}
-	switch {
-	case x.State == UnitEnabled:
-	case s.FirstBoot && u.install && s.preset(own) != AnswerNo:
-		x.On, x.Why = s.preset(own), "there is no /etc/machine-id, so the next boot enables what the presets say"
-	case !u.install:
-		x.On, x.Why = AnswerUnknown, "it has no [Install] section: a device, D-Bus or a generator may start it"
-	}
-	return x
 }

@@ -86,6 +86,6 @@ func (g *gatherer) swap() {
 		}
 	}
 	s.ZRAM, _ = g.exists("etc/systemd/zram-generator.conf", "usr/lib/systemd/zram-generator.conf", "etc/default/zramswap", "etc/zram-generator.conf")
-	s.Grow, _ = g.exists("usr/bin/growpart", "usr/sbin/growpart", "usr/lib/systemd/systemd-growfs", "usr/bin/systemd-repart", "usr/sbin/parted", "sbin/parted")
+	s.Grow, _ = g.exists("usr/bin/growpart", "usr/sbin/growpart", "usr/bin/systemd-repart")
 	s.GrowEarly, _ = g.exists("usr/share/dracut/modules.d/50growroot", "usr/lib/dracut/modules.d/50growroot", "usr/share/initramfs-tools/scripts/local-bottom/growroot")
 }

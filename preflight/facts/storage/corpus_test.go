@@ -32,7 +32,7 @@ func TestCorpusCrypttab(t *testing.T) {
 	}
 	agree, other := 0, 0
 	for _, x := range c.Cases {
-		ok := true
+		var ok bool
 		switch {
 		case x.Field != nil:
 			_, _, on := CryptEntry{Key: *x.Field}.KeyDevice()

@@ -8,6 +8,7 @@ import (
 type Multipath struct {
 	// FindMultipaths is the value of find_multipaths, "" where it is not set.
 	FindMultipaths string
+	FindFile       string
 	FindLine       int
 	// Maps are the multipath devices that the file names by their WWID.
 	Maps []MultipathMap
@@ -19,12 +20,13 @@ type Multipath struct {
 
 // MultipathMap is a multipath section.
 type MultipathMap struct {
+	File        string
 	Line        int
 	WWID, Alias string
 }
 
 // Parse adds a file to what was read before: the last value of a setting wins.
-func (m *Multipath) Parse(s string) {
+func (m *Multipath) Parse(file, s string) {
 	var stack []string
 	n := 0
 	for line := range strings.Lines(s) {
@@ -43,10 +45,10 @@ func (m *Multipath) Parse(s string) {
 		case last == "{" && len(words) == 2 && len(stack) < maxDepth:
 			stack = append(stack, words[0])
 			if words[0] == "multipath" {
-				m.Maps = append(m.Maps, MultipathMap{Line: n})
+				m.Maps = append(m.Maps, MultipathMap{File: file, Line: n})
 			}
 		case len(words) == 2 && len(stack) > 0:
-			m.setting(stack, n, words[0], words[1])
+			m.setting(stack, file, n, words[0], words[1])
 		default:
 			if len(m.Odd) < maxDepth {
 				m.Odd = append(m.Odd, n)
@@ -58,11 +60,11 @@ func (m *Multipath) Parse(s string) {
 	}
 }
 
-func (m *Multipath) setting(stack []string, n int, k, v string) {
+func (m *Multipath) setting(stack []string, file string, n int, k, v string) {
 	in := stack[len(stack)-1]
 	switch {
 	case in == "defaults" && k == "find_multipaths":
-		m.FindMultipaths, m.FindLine = v, n
+		m.FindMultipaths, m.FindFile, m.FindLine = v, file, n
 	case in == "multipath" && len(m.Maps) > 0:
 		switch x := &m.Maps[len(m.Maps)-1]; k {
 		case "wwid":

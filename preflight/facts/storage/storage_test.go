@@ -89,9 +89,9 @@ func TestMDConf(t *testing.T) {
 
 func TestMultipath(t *testing.T) {
 	var m Multipath
-	m.Parse("defaults {\n\tuser_friendly_names yes\n\tfind_multipaths \"no\"\n}\nblacklist {\n\tdevnode \"^vd[a-z]\" ! comment\n\tdevice {\n\t\tvendor \"2.5\"\" SSD\"\n\t}\n}\nmultipaths {\n multipath {\n  wwid 3600 # x\n  alias data\n }\n}\nwhat\n")
-	m.Parse("defaults {\n find_multipaths strict\n")
-	want := Multipath{FindMultipaths: "strict", FindLine: 2, Maps: []MultipathMap{{12, "3600", "data"}}, Blacklist: []string{"devnode ^vd[a-z]", `vendor 2.5" SSD`}, Odd: []int{17, 2}}
+	m.Parse("a", "defaults {\n\tuser_friendly_names yes\n\tfind_multipaths \"no\"\n}\nblacklist {\n\tdevnode \"^vd[a-z]\" ! comment\n\tdevice {\n\t\tvendor \"2.5\"\" SSD\"\n\t}\n}\nmultipaths {\n multipath {\n  wwid 3600 # x\n  alias data\n }\n}\nwhat\n")
+	m.Parse("b", "defaults {\n find_multipaths strict\n")
+	want := Multipath{FindMultipaths: "strict", FindFile: "b", FindLine: 2, Maps: []MultipathMap{{"a", 12, "3600", "data"}}, Blacklist: []string{"devnode ^vd[a-z]", `vendor 2.5" SSD`}, Odd: []int{17, 2}}
 	if d := cmp.Diff(want, m); d != "" {
 		t.Error(d)
 	}
@@ -183,7 +183,7 @@ func FuzzConf(f *testing.F) {
 		ParseLVMDevices(s)
 		ParseMDConf(s)
 		var m Multipath
-		m.Parse(s)
+		m.Parse("", s)
 		m.Greedy()
 		ParseWWIDs(s)
 		for _, e := range ParseCrypttab(s).Entries {
