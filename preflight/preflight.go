@@ -4,7 +4,8 @@
 // (packages checks and targets), and makes one [Report].
 //
 // It writes nothing, runs no program of the guest, and reads only metadata and
-// about a hundred small files besides the initramfs of the kernel that boots.
+// small files (a few hundred, most of them systemd's units) besides the
+// initramfs of the kernel that boots.
 // The report holds no password, hash or key.
 package preflight
 

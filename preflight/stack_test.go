@@ -2,12 +2,14 @@ package preflight
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"io/fs"
 	"strings"
 	"testing"
 	"testing/fstest"
 
+	"migimg/preflight/guestfs"
 	"migimg/preflight/targets"
 )
 
@@ -46,3 +48,23 @@ func noSecrets(t *testing.T, r *Report) {
 
 // fifo is what a hostile guest has in a file's place: opening it would hang.
 func fifo() *fstest.MapFile { return &fstest.MapFile{Mode: fs.ModeNamedPipe | 0o644} }
+
+// cpioWith is an uncompressed initramfs with an init and one file of contents.
+func cpioWith(name, contents string) *fstest.MapFile {
+	var b bytes.Buffer
+	one := func(name, data string, mode int) {
+		fmt.Fprintf(&b, "070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x", 1, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(name)+1, 0)
+		b.WriteString(name + "\x00")
+		for b.Len()%4 != 0 {
+			b.WriteByte(0)
+		}
+		b.WriteString(data)
+		for b.Len()%4 != 0 {
+			b.WriteByte(0)
+		}
+	}
+	one("init", "", 0o100755)
+	one(name, contents, 0o100644)
+	one("TRAILER!!!", "", 0)
+	return &fstest.MapFile{Data: b.Bytes(), Mode: 0o644, Sys: &guestfs.Attr{}}
+}

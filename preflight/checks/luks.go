@@ -50,17 +50,20 @@ func luksVolume(f *facts.Facts, l facts.LUKSVolume) Result {
 	}
 	ev.Detail["slots"] = strings.Join(kinds, ", ")
 	ev.Detail["slots for a passphrase or key file"] = strings.Join(h.Typed(), ", ")
-	use := luksUse(f, l.Volume)
+	use, dev := luksUse(f, l.Volume), "DEVICE"
+	if v.UUID != "" {
+		dev = "/dev/disk/by-uuid/" + v.UUID
+	}
 	var r Result
 	switch {
 	case len(h.Slots) == 0:
 		r = fail("", "%s is encrypted and no key slot is in use: nobody can open it", v.Title())
 	case len(sealed) > 0 && len(h.Typed()) == 0:
 		r = fail("", "%s is sealed to this machine's TPM (%s), and no passphrase opens it: on the target its data is lost", v.Title(), sealed[0]).
-			command([]string{"cryptsetup", "luksAddKey", "DEVICE"}).hint("Add a passphrase while this machine still opens the volume.")
+			command([]string{"cryptsetup", "luksAddKey", dev}).hint("Add a passphrase while this machine still opens the volume.")
 	case len(sealed) > 0:
 		r = fail("", "%s is sealed to this machine's TPM (%s): on the target somebody types the passphrase", v.Title(), sealed[0]).
-			hint("Be sure that you know the passphrase of slot %s. Then take the binding off: systemd-cryptenroll --wipe-slot=tpm2 DEVICE, or clevis luks unbind -d DEVICE -s SLOT.", strings.Join(h.Typed(), ", "))
+			hint("Be sure that you know the passphrase of slot %s. Then take the binding off: systemd-cryptenroll --wipe-slot=tpm2 %s, or clevis luks unbind -d %s -s SLOT.", strings.Join(h.Typed(), ", "), dev, dev)
 	case use == "random":
 		return Result{Status: Pass, Evidence: []Evidence{ev}}
 	case tokenOf(h.Tokens, "tang"):

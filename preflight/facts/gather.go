@@ -6,8 +6,8 @@ import (
 	"migimg/preflight/guestfs"
 )
 
-// Gather collects the facts of a disk. It reads some metadata and about a
-// hundred small files, and writes nothing. The error is that of the context:
+// Gather collects the facts of a disk. It reads some metadata and a few hundred
+// small files, and writes nothing. The error is that of the context:
 // whatever else fails is an absent fact.
 func Gather(ctx context.Context, s Source, o Options) (*Facts, error) {
 	f := &Facts{Template: o.Template, Now: o.now()}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"migimg/preflight/facts/bootcfg"
 	"migimg/preflight/facts/storage"
 )
 
@@ -142,6 +143,11 @@ func (g *gatherer) lvmEarly(l *LVM) {
 		l.Early = AnswerYes
 	}
 	settings := map[string]LVMSetting{}
+	if e, ok := g.f.Boot.DefaultEntry(); ok {
+		if v, ok := bootcfg.Param(e.Cmdline, "rd.lvm.conf"); ok && v == "0" {
+			return // dracut then takes lvm.conf out of the initramfs (dracut.cmdline(7))
+		}
+	}
 	for _, n := range slices.Sorted(maps.Keys(g.early.Contents)) {
 		switch {
 		case n == "etc/lvm/lvm.conf" || n == "etc/lvm/lvmlocal.conf":

@@ -19,20 +19,20 @@ func gathered(t *testing.T, m fstest.MapFS, s Source) *Facts {
 	return f
 }
 
-func plain(s string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(s), Mode: 0o644} }
+func regular(s string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(s), Mode: 0o644} }
 func to(s string) *fstest.MapFile {
 	return &fstest.MapFile{Data: []byte(s), Mode: fs.ModeSymlink | 0o777}
 }
 
 // A line is a file ("PATH=text") or a link ("PATH->target").
-func guestOf(lines ...string) fstest.MapFS {
+func systemOf(lines ...string) fstest.MapFS {
 	m := fstest.MapFS{}
 	for _, l := range lines {
 		if p, target, ok := strings.Cut(l, "->"); ok {
 			m[p] = to(target)
 		} else {
 			p, text, _ := strings.Cut(l, "=")
-			m[p] = plain(text)
+			m[p] = regular(text)
 		}
 	}
 	return m
@@ -81,7 +81,7 @@ func TestServices(t *testing.T) {
 		{"a script under a unit", "a", []string{unit + "a.service=" + wanted, "etc/init.d/a=#!/bin/sh\n", "etc/rc3.d/S20a->../init.d/a"}, AnswerNo, UnitDisabled, "systemd"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			f := gathered(t, guestOf(append(append([]string{}, systemd...), c.files...)...), Source{})
+			f := gathered(t, systemOf(append(append([]string{}, systemd...), c.files...)...), Source{})
 			got := f.Services.Enabled(c.service)
 			if got.On != c.on || got.State != c.state || f.Services.Init != c.init {
 				t.Errorf("%+v, init %s; want %s, %s", got, f.Services.Init, c.on, c.state)
@@ -112,7 +112,7 @@ func TestServicesOfOthers(t *testing.T) {
 		{"nobody knows which", "sshd", []string{"etc/rc3.d/S10sshd->x", "etc/init.d/sshd="}, AnswerYes, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			f := gathered(t, guestOf(c.files...), Source{})
+			f := gathered(t, systemOf(c.files...), Source{})
 			if got := f.Services.Enabled(c.service); got.On != c.on || f.Services.Init != c.init {
 				t.Errorf("%+v, init %q; want %s, %q", got, f.Services.Init, c.on, c.init)
 			}
@@ -125,13 +125,13 @@ func TestServicesOfOthers(t *testing.T) {
 func TestServicesFirstBootAndUnknown(t *testing.T) {
 	base := []string{"sbin/init->/lib/systemd/systemd", "usr/lib/systemd/system/a.service=[Install]\nWantedBy=x\n", "usr/lib/systemd/system/b.service=[Install]\nWantedBy=x\n", "usr/lib/systemd/system/c.service=[Install]\nWantedBy=x\n",
 		"usr/lib/systemd/system-preset/90-x.preset=enable a.service\ndisable b*\n", "etc/systemd/system-preset/10-y.preset=# comment\nenable b.socket\n"}
-	s := gathered(t, guestOf(base...), Source{}).Services
+	s := gathered(t, systemOf(base...), Source{}).Services
 	for n, want := range map[string]Answer{"a": AnswerYes, "b": AnswerNo, "c": AnswerUnknown} {
 		if got := s.Enabled(n); got.On != want {
 			t.Errorf("%s: %+v, want %s", n, got, want)
 		}
 	}
-	m := guestOf(append(base, "etc/machine-id=abc\n")...)
+	m := systemOf(append(base, "etc/machine-id=abc\n")...)
 	m["usr/lib/systemd/system/d.service"] = &fstest.MapFile{Mode: fs.ModeNamedPipe | 0o644}
 	s = gathered(t, m, Source{}).Services
 	if got := s.Enabled("nothing", "a"); got.On != AnswerUnknown || got.Why == "" {
@@ -152,11 +152,11 @@ func FuzzUnit(f *testing.F) {
 				t.Errorf("%+v", x)
 			}
 		}
-		m := guestOf("sbin/init->/lib/systemd/systemd", "etc/machine-id=x")
+		m := systemOf("sbin/init->/lib/systemd/systemd", "etc/machine-id=x")
 		for _, n := range []string{"unit.service", "unit.socket", "unit.mount", "unit@.service"} {
-			m["etc/systemd/system/"+n] = plain(s)
+			m["etc/systemd/system/"+n] = regular(s)
 		}
-		m["etc/fstab"], m["etc/crypttab"], m["etc/lvm/lvm.conf"], m["etc/mdadm.conf"], m["etc/multipath.conf"], m["etc/auto.master"] = plain(s), plain(s), plain(s), plain(s), plain(s), plain(s)
+		m["etc/fstab"], m["etc/crypttab"], m["etc/lvm/lvm.conf"], m["etc/mdadm.conf"], m["etc/multipath.conf"], m["etc/auto.master"] = regular(s), regular(s), regular(s), regular(s), regular(s), regular(s)
 		x := gathered(t, m, Source{})
 		x.Services.Enabled("unit", "unit@x", "unit.socket")
 	})
