@@ -35,6 +35,7 @@ func bzImage(release string) *fstest.MapFile {
 	copy(b[0x202:], "HdrS")
 	binary.LittleEndian.PutUint16(b[0x206:], 0x20f)
 	binary.LittleEndian.PutUint16(b[0x20e:], 0x400)
+	b[0x236] = 1 // xloadflags: a 64-bit kernel
 	copy(b[0x600:], release+" (somebody@somewhere) #1\x00")
 	return &fstest.MapFile{Data: b, Mode: 0o644, Sys: &guestfs.Attr{}}
 }
@@ -82,7 +83,7 @@ func debian() fstest.MapFS {
 		"boot/vmlinuz-" + kver:    bzImage(kver),
 		"boot/initrd.img-" + kver: cpio("init", ko("virtio"), ko("virtio_ring"), ko("virtio_pci"), ko("virtio_blk"), ko("ext4")),
 		"boot/grub/grub.cfg": text("set default=\"0\"\nmenuentry 'Debian GNU/Linux' --id debian {\n  search --no-floppy --fs-uuid --set=root " + rootUUID +
-			"\n  linux /boot/vmlinuz-" + kver + " root=UUID=" + rootUUID + " ro quiet\n  initrd /boot/initrd.img-" + kver + "\n}\n"),
+			"\n  linux /boot/vmlinuz-" + kver + " root=UUID=" + rootUUID + " ro quiet console=tty0 console=ttyS0,115200\n  initrd /boot/initrd.img-" + kver + "\n}\n"),
 
 		"usr/bin/growpart":                                     text("#!/bin/sh\n"),
 		"usr/bin/cloud-init":                                   text("#!/usr/bin/python3\n"),

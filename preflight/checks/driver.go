@@ -19,7 +19,7 @@ var rootModules = map[string]string{"ext2": "ext4", "ext3": "ext4", "ext4": "ext
 // RootModules returns every kernel module that the checks themselves ask about,
 // whatever the target.
 func RootModules() (names []string) {
-	names = append(names, "dm_mod")
+	names = append(names, "dm_mod", "dm_crypt", "md_mod")
 	for _, m := range rootModules {
 		if !slices.Contains(names, m) {
 			names = append(names, m)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"strings"
+	"time"
 
 	"migimg/blockmap/ptable"
 	"migimg/preflight/guestfs"
@@ -47,6 +48,11 @@ type BootEntry struct {
 	Line                       int
 	Kernel                     BootFile
 	Initrds                    []BootFile
+	// Unified says that Kernel is a unified kernel image: kernel, initramfs and
+	// command line in one EFI program.
+	Unified bool
+	// Hypervisor is the path of what is started before the kernel (Xen), or empty.
+	Hypervisor string
 	// Root is the argument root=, resolved; RootArg is as written, and RootSet
 	// false where there is none.
 	Root    Spec
@@ -60,6 +66,8 @@ type BootFile struct {
 	Path string
 	// Size is in bytes; -1 where the file is missing.
 	Size int64
+	// Modified is the time of the last change; zero where it is not known.
+	Modified time.Time
 	// Err is why it cannot be told whether the file is there.
 	Err string
 }
@@ -140,7 +148,7 @@ func (g *gatherer) file(name string) BootFile {
 	fi, err := fs.Stat(g.fs, guestName(name))
 	switch {
 	case err == nil && fi.Mode().IsRegular():
-		b.Size = fi.Size()
+		b.Size, b.Modified = fi.Size(), fi.ModTime()
 	case err == nil:
 		b.Err = "not a regular file"
 	case !errors.Is(err, fs.ErrNotExist):

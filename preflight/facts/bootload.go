@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 
 	"migimg/preflight/facts/bootcfg"
 )
@@ -68,7 +70,7 @@ func (g *gatherer) boot(ctx context.Context) error {
 }
 
 func (g *gatherer) bootEntry(e bootcfg.Entry) BootEntry {
-	x := BootEntry{Title: e.Title, ID: e.ID, Cmdline: e.Cmdline, Source: e.Source, Line: e.Line}
+	x := BootEntry{Title: e.Title, ID: e.ID, Cmdline: e.Cmdline, Source: e.Source, Line: e.Line, Unified: e.Unified, Hypervisor: e.Hypervisor}
 	if e.Kernel != "" {
 		x.Kernel = g.file(e.Kernel)
 	}
@@ -77,9 +79,35 @@ func (g *gatherer) bootEntry(e bootcfg.Entry) BootEntry {
 	}
 	x.RootArg, x.RootSet = bootcfg.Param(e.Cmdline, "root")
 	if x.RootSet {
-		x.Root = g.f.Disk.Resolve(x.RootArg, "")
+		x.Root = g.f.Disk.rootSpec(x.RootArg)
 	}
 	return x
+}
+
+// rootSpec resolves root=, which has a form of its own besides those of fstab:
+// PARTUUID=ID/PARTNROFF=N is the partition N numbers after that one (kernel,
+// block/early-lookup.c).
+func (d *Disk) rootSpec(arg string) Spec {
+	base, off, ok := strings.Cut(arg, "/PARTNROFF=")
+	if !ok {
+		return d.Resolve(arg, "")
+	}
+	sp := d.Resolve(base, "")
+	sp.Value += "/PARTNROFF=" + off
+	n, err := strconv.Atoi(off)
+	if sp.Place != OnDisk || err != nil {
+		sp.Place, sp.Volume, sp.Why = Unsure, -1, or(sp.Why, "the number after PARTNROFF is none")
+		return sp
+	}
+	number := d.Volumes[sp.Volume].Number + n
+	for i, v := range d.Volumes {
+		if v.Number != 0 && v.Number == number {
+			sp.Volume = i
+			return sp
+		}
+	}
+	sp.Place, sp.Volume, sp.Why = Elsewhere, -1, fmt.Sprintf("the disk has no partition %d", number)
+	return sp
 }
 
 // mountOf answers the boot loader's "search" for a filesystem.

@@ -2,13 +2,7 @@ package facts
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
 	"fmt"
-	"io"
-	"path"
-	"strings"
 
 	"migimg/preflight/facts/initramfs"
 	"migimg/preflight/facts/kmod"
@@ -40,6 +34,12 @@ type Initrd struct {
 	// seen; Problems are what is odd.
 	Err, Opaque string
 	Problems    []string
+	// Truncated says that the file ends in the middle of an archive; it is also
+	// one of Opaque's reasons.
+	Truncated bool
+	// Undecoded names the compressions that the kernel's configuration says it
+	// cannot unpack.
+	Undecoded []string
 	// Hostonly is what dracut was called with, if it was dracut; one line.
 	Hostonly string
 	// NetRules are members that give network cards names by their addresses.
@@ -54,6 +54,8 @@ type ModuleState struct {
 	// Available says that the driver is built in or below /lib/modules, which is
 	// enough once the root is mounted.
 	Available kmod.Tri
+	// Deps are the modules that it needs, as modules.dep says.
+	Deps []string
 }
 
 func (g *gatherer) drivers(ctx context.Context) error {
@@ -68,7 +70,7 @@ func (g *gatherer) drivers(ctx context.Context) error {
 	d := &g.f.Drivers
 	d.KernelPath = e.Kernel.Path
 	var err error
-	if d.Kernel, err = g.release(e.Kernel.Path); err != nil {
+	if d.Kernel, err = g.releaseOf(e); err != nil {
 		g.f.SetAbsent(KeyDrivers, Absence{Reason: err.Error()})
 		return nil
 	}
@@ -79,13 +81,22 @@ func (g *gatherer) drivers(ctx context.Context) error {
 	}
 	d.Problems = tree.Problems
 	var all *initramfs.Archive
+	var archives []*initramfs.Archive
 	opaque := ""
-	for _, f := range e.Initrds {
-		a, i, err := g.initrd(ctx, f)
+	initrds := e.Initrds
+	if e.Unified {
+		initrds = []BootFile{e.Kernel}
+	}
+	for _, f := range initrds {
+		a, i, err := g.initrd(ctx, f, e.Unified)
 		if err != nil {
 			return err
 		}
+		undecoded(tree, &i)
 		d.Initrds = append(d.Initrds, i)
+		if a != nil {
+			archives = append(archives, a)
+		}
 		switch {
 		case a == nil:
 			opaque = i.Err
@@ -111,6 +122,7 @@ func (g *gatherer) drivers(ctx context.Context) error {
 		}
 		d.Modules[name] = m
 	}
+	g.gatherEarly(archives, opaque, tree)
 	return nil
 }
 
@@ -128,100 +140,4 @@ func join(a, b *initramfs.Archive) *initramfs.Archive {
 		}
 	}
 	return j
-}
-
-// release finds the version of a kernel image: in the image itself, or from its
-// name and the folders of modules.
-func (g *gatherer) release(kernel string) (string, error) {
-	f, err := g.fs.Open(guestName(kernel))
-	if err != nil {
-		return "", fmt.Errorf("kernel %s: %w", kernel, err)
-	}
-	defer func() { _ = f.Close() }()
-	if r, ok := f.(io.ReaderAt); ok {
-		if v, err := kmod.Release(r); err == nil {
-			return v, nil
-		} else if !errors.Is(err, kmod.ErrNoRelease) {
-			return "", fmt.Errorf("kernel %s: %w", kernel, err)
-		}
-	}
-	for _, d := range []string{"lib/modules", "usr/lib/modules"} {
-		entries, err := g.fs.ReadDir(d)
-		if err != nil {
-			continue
-		}
-		for _, e := range entries {
-			if strings.HasSuffix(path.Base(kernel), "-"+e.Name()) {
-				return e.Name(), nil
-			}
-		}
-	}
-	return "", fmt.Errorf("kernel %s: its version cannot be told, neither from the image nor from its name", kernel)
-}
-
-// maxInitrd bounds an initramfs, in bytes as it lies on the disk.
-const maxInitrd = 1 << 30
-
-// initrd reads one initramfs. The error is that of a cancelled context.
-func (g *gatherer) initrd(ctx context.Context, b BootFile) (*initramfs.Archive, Initrd, error) {
-	i := Initrd{Path: b.Path, Size: b.Size}
-	switch {
-	case b.Err != "":
-		i.Err = b.Err
-	case b.Size < 0:
-		i.Err = "the file is missing"
-	case b.Size > maxInitrd:
-		i.Err = fmt.Sprintf("%d bytes are more than an initramfs has", b.Size)
-	}
-	if i.Err != "" {
-		return nil, i, nil
-	}
-	f, err := g.fs.Open(guestName(b.Path))
-	if err != nil {
-		i.Err = err.Error()
-		return nil, i, nil
-	}
-	defer func() { _ = f.Close() }()
-	r, ok := f.(io.ReaderAt)
-	if !ok {
-		i.Err = "no random access"
-		return nil, i, nil
-	}
-	a, err := initramfs.Read(ctx, r, b.Size, initramfs.Limits{})
-	if ctx.Err() != nil {
-		return nil, i, ctx.Err()
-	}
-	if err != nil {
-		i.Err = err.Error()
-		return nil, i, nil
-	}
-	h := sha256.New()
-	if n, err := io.Copy(h, io.NewSectionReader(r, 0, b.Size)); err != nil || n != b.Size {
-		i.Err = fmt.Sprintf("read %d of %d bytes: %v", n, b.Size, err)
-		return nil, i, nil
-	}
-	i.SHA256 = hex.EncodeToString(h.Sum(nil))
-	for _, s := range a.Segments {
-		i.Compressions = append(i.Compressions, s.Compression)
-	}
-	i.Modules, i.Opaque, i.Problems = len(a.Modules), a.Opaque, a.Problems
-	i.NetRules = netRulesIn(a)
-	seen := map[string]bool{}
-	for _, m := range a.Modules {
-		if m.Kernel != "" && !seen[m.Kernel] {
-			seen[m.Kernel] = true
-			i.Kernels = append(i.Kernels, m.Kernel)
-		}
-	}
-	for _, n := range []string{"init", "sbin/init", "usr/lib/systemd/systemd", "linuxrc"} {
-		if _, ok := a.Find(n); ok {
-			i.Init = true
-		}
-	}
-	for p, text := range a.Contents {
-		if strings.HasSuffix(p, "dracut/build-parameter.txt") {
-			i.Hostonly = strings.TrimSpace(string(text))
-		}
-	}
-	return a, i, nil
 }

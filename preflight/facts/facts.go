@@ -23,7 +23,11 @@ const (
 	KeyGuest     Key = "guest"      // there is an operating system, and its root can be read
 	KeyOS        Key = "os"         // os-release
 	KeyBoot      Key = "boot"       // boot loader configuration and default entry
+	KeyLoader    Key = "loader"     // boot sectors and EFI system partitions
 	KeyDrivers   Key = "drivers"    // kernel, initramfs and their modules
+	KeyKernels   Key = "kernels"    // installed kernels and what belongs to them
+	KeyModprobe  Key = "modprobe"   // rules for loading modules
+	KeyGrub      Key = "grub"       // what GRUB's configuration is made from
 	KeyFstab     Key = "fstab"      // /etc/fstab
 	KeyNet       Key = "net"        // network configuration
 	KeyAccounts  Key = "accounts"   // passwd and shadow
@@ -59,7 +63,12 @@ type Facts struct {
 	OS        OS
 	Firmware  Firmware
 	Boot      Boot
+	Loader    Loader
 	Drivers   Drivers
+	Early     Early // with KeyDrivers
+	Kernels   Kernels
+	Modprobe  []ModprobeRule
+	Grub      GrubFiles
 	Fstab     Fstab
 	Net       Net
 	Accounts  Accounts

@@ -45,7 +45,8 @@ func (g *gatherer) all(ctx context.Context) error {
 	g.fstab()
 	g.otherMounts()
 	for _, step := range []func(context.Context) error{
-		g.boot, g.drivers, g.packages,
+		g.packages, g.loader, g.boot, g.drivers, g.kernels,
+		func(context.Context) error { g.modprobe(); g.grubFiles(); g.prober(); return nil },
 		func(context.Context) error { g.cloudInit(); g.net(); g.accounts(); g.agents(); return nil },
 		func(context.Context) error { g.traces(); g.state(); return nil },
 		func(context.Context) error { g.netRefs(); g.firewall(); return nil },
@@ -80,6 +81,7 @@ var guestKeys = []Key{
 	KeyFirewall, KeyNetRefs,
 	KeySSH, KeyLogins, KeyPAM, KeyDirectory,
 	KeyServices, KeyLVM, KeyRAID, KeyCrypttab, KeyMounts, KeySwap,
+	KeyLoader, KeyKernels, KeyModprobe, KeyGrub,
 }
 
 func (g *gatherer) noGuest(a Absence) {

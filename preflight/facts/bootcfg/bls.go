@@ -72,7 +72,7 @@ func (t *tree) blsFolder(dir string, problem func(string)) (out []*blsEntry) {
 		if e.first("linux") == "" {
 			switch {
 			case e.first("uki") != "" || e.first("efi") != "" || e.first("uki-url") != "":
-				problem(p + ": it boots an EFI program or unified kernel image, which is not read")
+				problem(p + ": it boots an EFI program or unified kernel image and no kernel")
 			default:
 				problem(p + ": it has no kernel (key linux), so it cannot be booted")
 				continue

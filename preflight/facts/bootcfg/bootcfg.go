@@ -6,10 +6,10 @@
 // # What is certain
 //
 // An entry that is the default says so by [Entry.Default]. Where the
-// configuration does not tell it, because a condition depends on the machine, a
-// file could not be read or the default is a unified kernel image, no entry has
-// the mark, and [Config.DefaultWhy] says why: the caller must treat the default
-// as unknown, not as the first entry.
+// configuration does not tell it, because a condition depends on the machine or a
+// file, a unified kernel image too, could not be read, no entry has the mark, and
+// [Config.DefaultWhy] says why: the caller must treat the default as unknown, not
+// as the first entry.
 //
 // # Paths
 //
@@ -43,6 +43,9 @@ type Entry struct {
 	// Kernel is the Linux kernel's path in the guest, or empty for an entry that
 	// boots something else; see Action.
 	Kernel string `json:"kernel,omitempty"`
+	// Unified says that Kernel is a unified kernel image, which holds the kernel,
+	// the initramfs and, unless an entry overrides it, the command line.
+	Unified bool `json:"unified,omitempty"`
 	// Initrds are the paths in the guest of what is loaded as initramfs, in order.
 	Initrds []string `json:"initrds,omitempty"`
 	// Cmdline is the kernel's command line, without the BOOT_IMAGE= that some

@@ -43,16 +43,24 @@ func (t *tree) bootLoaderSpec(esps []string) (sd, others []Config) {
 			c.File, c.menuFile = d, d
 		}
 	}
-	ukis := t.ukis(esps, &c)
+	ukis, unread := t.ukis(esps, &c)
+	for _, b := range ukis {
+		byEntry[b] = Entry{Title: b.title(), ID: b.id, Source: b.path, Line: b.line, Kernel: b.path, Unified: true, Cmdline: b.first("options")}
+	}
+	all = append(all, ukis...)
 	if c.File == "" {
-		if len(ukis) == 0 {
+		if len(all)+len(unread) == 0 {
 			return nil, nil
 		}
-		c.File = ukis[0]
+		if len(ukis) > 0 {
+			c.File = ukis[0].path
+		} else {
+			c.File = unread[0]
+		}
 		c.menuFile = c.File
 	}
 	slices.SortStableFunc(all, compareBLS)
-	chosen, why := chooseBLS(conf["default"], all, ukis)
+	chosen, why := chooseBLS(conf["default"], t.inMenu(all, byEntry, &c), unread)
 	c.DefaultWhy = why
 	for _, b := range all {
 		e := byEntry[b]
@@ -60,6 +68,25 @@ func (t *tree) bootLoaderSpec(esps []string) (sd, others []Config) {
 		c.Entries = append(c.Entries, e)
 	}
 	return []Config{c}, nil
+}
+
+// inMenu leaves out the entries whose kernel does not exist: systemd-boot does
+// not show them (src/boot/boot.c, boot_entry_add_type1). Where nothing would be
+// left, all stay: that the kernels are missing is then what is wrong.
+func (t *tree) inMenu(all []*blsEntry, entries map[*blsEntry]Entry, c *Config) (shown []*blsEntry) {
+	for _, b := range all {
+		if e := entries[b]; e.Kernel != "" {
+			if _, found := t.stat(e.Kernel); found == no {
+				c.problem(b.path + ": the kernel " + e.Kernel + " does not exist, so systemd-boot does not show the entry")
+				continue
+			}
+		}
+		shown = append(shown, b)
+	}
+	if len(shown) == 0 {
+		return all
+	}
+	return shown
 }
 
 // blsEntries reads a folder's entries, newest first.
@@ -71,6 +98,11 @@ func (t *tree) blsEntries(dir string, c *Config) (entries []Entry, raw []*blsEnt
 		e := Entry{Title: b.title(), ID: b.id, Source: b.path, Line: b.line, Cmdline: strings.Join(b.keys["options"], " ")}
 		if k := b.first("linux"); k != "" {
 			e.Kernel = t.blsPath(mount, k)
+		} else if p, u := t.named(b, mount); u != nil {
+			e.Kernel, e.Unified = p, true
+			if e.Cmdline == "" { // options of the entry take the place of the image's own
+				e.Cmdline = u.first("options")
+			}
 		} else {
 			e.Action = "efi " + b.first("uki") + b.first("efi")
 		}
@@ -121,29 +153,11 @@ func chooseBLS(pattern string, all []*blsEntry, ukis []string) (chosen *blsEntry
 	}
 	switch {
 	case len(ukis) > 0:
-		return nil, why + "not known: there are unified kernel images, which are not read"
+		return nil, why + "not known: there are unified kernel images, which could not be read"
 	case len(all) == 0:
 		return nil, why + "there are no entries"
 	}
 	return all[0], why + "the first entry in systemd-boot's order"
-}
-
-// ukis lists unified kernel images (UAPI.5): type #2 entries.
-func (t *tree) ukis(esps []string, c *Config) (out []string) {
-	for _, r := range esps {
-		dir, ok := t.fold(r, "EFI", "Linux")
-		if !ok {
-			continue
-		}
-		for _, n := range t.list(dir) {
-			if _, ok := cutSuffixFold(n, ".efi"); ok {
-				p := path.Join(dir, n)
-				out = append(out, p)
-				c.problem("UKI: not read: " + p)
-			}
-		}
-	}
-	return out
 }
 
 // loaderConf reads loader.conf of the first EFI system partition that has one.

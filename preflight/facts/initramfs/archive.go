@@ -135,6 +135,9 @@ type Archive struct {
 	// Opaque is why more may be in the archive than is listed; empty if the list
 	// is complete.
 	Opaque string
+	// Truncated says that the bytes end in the middle of a segment. Opaque says so
+	// too.
+	Truncated bool
 	// Problems are what is odd, in words for the owner of the guest.
 	Problems []string
 

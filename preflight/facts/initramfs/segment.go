@@ -100,6 +100,7 @@ func (d *reader) segment() bool {
 	}
 	d.a.Segments = append(d.a.Segments, seg)
 	if err != nil && d.in.err == nil && d.ctx.Err() == nil {
+		d.a.Truncated = d.a.Truncated || name != "" && d.in.Left() == 0 && errors.Is(err, io.ErrUnexpectedEOF)
 		d.a.opaque("initramfs: byte %d: segment %d (%s): %v", at, len(d.a.Segments), seg.Compression, err)
 	}
 	if err == nil && name == "lz4" && d.trailing() {
