@@ -29,7 +29,13 @@ func TestUEFI(t *testing.T) {
 	if err := os.WriteFile(stub, []byte("search.fs_uuid "+rootUUID+" root\nset prefix=($root)'/boot/grub'\nconfigfile $prefix/grub.cfg\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	run(t, "mmd", "-i", esp, "::EFI", "::EFI/debian")
+	loader := dir + "/grubx64.efi"
+	if err := os.WriteFile(loader, program("grub").Data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run(t, "mmd", "-i", esp, "::EFI", "::EFI/debian", "::EFI/boot")
+	run(t, "mcopy", "-i", esp, loader, "::EFI/debian/grubx64.efi")
+	run(t, "mcopy", "-i", esp, loader, "::EFI/boot/bootx64.efi")
 	run(t, "mcopy", "-i", esp, stub, "::EFI/debian/grub.cfg")
 	run(t, "truncate", "-s", "130M", disk)
 	sfdisk(t, disk, "label: gpt\nstart=1MiB, size=64MiB, type=C12A7328-F81F-11D2-BA4B-00A0C93EC93B\nstart=65MiB, size=64MiB, type=L\n")
@@ -37,7 +43,7 @@ func TestUEFI(t *testing.T) {
 	place(t, root, disk, "65")
 	r, doc := document(t, open(t, disk))
 	for id, want := range map[string]string{
-		"boot.firmware": "pass/blocker", "boot.root-spec": "pass/blocker", "boot.kernel-files": "pass/blocker", "driver.boot-disk": "pass/blocker",
+		"boot.firmware": "pass/blocker", "boot.esp-fallback": "pass/blocker", "boot.loader-present": "pass/blocker", "boot.root-spec": "pass/blocker", "boot.kernel-files": "pass/blocker", "driver.boot-disk": "pass/blocker",
 		"mount.fstab-resolves": "pass/blocker", "meta.coverage": "pass/medium",
 	} {
 		if got := find(t, r, id, "kvm"); got != want {

@@ -248,6 +248,7 @@ func TestSeparateBoot(t *testing.T) {
 	run(t, "mkswap", "-q", "-U", "33333333-2222-3333-4444-555555555555", swap)
 	run(t, "truncate", "-s", "372M", disk)
 	sfdisk(t, disk, "label: gpt\nstart=1MiB, size=1MiB, type=21686148-6449-6E6F-744E-656564454649\nstart=2MiB, size=32MiB, type=L\nstart=34MiB, size=320MiB, type=L\nstart=354MiB, size=16MiB, type=S\n")
+	run(t, "sh", "-c", "printf 'GRUB ' | dd of="+disk+" bs=1 seek=384 conv=notrunc status=none") // what starts the BIOS boot partition
 	place(t, boot, disk, "2")
 	place(t, root, disk, "34")
 	place(t, swap, disk, "354")

@@ -51,6 +51,7 @@ test             isohybrid        syslinux-utils isolinux syslinux-common
 test             setfattr         attr
 test             grub-emu         grub-emu
 test             grub-fstest      grub-common
+test             grub-mkimage     grub-common grub-pc-bin
 test             script           bsdutils
 test             mkinitramfs      initramfs-tools-core
 test             dracut           dracut-core

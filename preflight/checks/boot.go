@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"migimg/preflight/facts"
 	"migimg/preflight/targets"
@@ -67,11 +68,12 @@ var bootRootSpec = Check{
 
 // rootOf judges the root= of one entry.
 func rootOf(f *facts.Facts, t *targets.Target, e facts.BootEntry) Result {
-	if !e.RootSet {
-		return warn(Medium, "entry %q has no root=: the initramfs or the partition's type decides", e.Title)
-	}
 	s := e.Root
 	switch {
+	case !e.RootSet, slices.Contains([]string{"gpt-auto", "/dev/gpt-auto-root", "fstab", "dissect"}, e.RootArg):
+		return rootByType(f, e)
+	case deviceNumber(e.RootArg):
+		return unknown("root=%s is a device number, which depends on the machine", e.RootArg)
 	case s.Kind == "none" || s.Kind == "file":
 		return fail("", "root=%s is not on a disk", e.RootArg)
 	case s.Kind == "by-id" || s.Kind == "by-path":
@@ -141,7 +143,7 @@ var bootKernelFiles = Check{
 		if !ok {
 			return unknown("the default boot entry of %s cannot be told", f.Boot.File)
 		}
-		r := bootFiles(e)
+		r := worst(bootFiles(e), oldInitrd(e))
 		var bad []string
 		for i, o := range f.Boot.Entries {
 			if i != f.Boot.Default && bootFiles(o).Status == Fail {
@@ -176,4 +178,17 @@ func bootFiles(e facts.BootEntry) Result {
 		}
 	}
 	return r
+}
+
+// oldInitrd: an initramfs is made when its kernel is installed, or later. One that
+// is a day older was kept from another one, or could not be made.
+func oldInitrd(e facts.BootEntry) Result {
+	if len(e.Initrds) == 0 || e.Kernel.Size < 0 || e.Kernel.Modified.IsZero() {
+		return pass("")
+	}
+	i := e.Initrds[len(e.Initrds)-1]
+	if i.Size < 0 || i.Modified.IsZero() || e.Kernel.Modified.Sub(i.Modified) < 24*time.Hour {
+		return pass("")
+	}
+	return warn(Low, "%s is older than the kernel %s", i.Path, e.Kernel.Path).with(value("changed", i.Modified.UTC().Format(time.DateOnly), "not before "+e.Kernel.Modified.UTC().Format(time.DateOnly)))
 }

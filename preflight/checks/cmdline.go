@@ -22,7 +22,7 @@ var bootCmdline = Check{
 		}
 		r := pass("nothing in the way")
 		for _, a := range bootcfg.Args(e.Cmdline) {
-			if one := argument(f, t, a); one.Status != Pass {
+			if one := argument(f, t, a).at(High); one.Status != Pass {
 				r = worst(r, one)
 			}
 		}

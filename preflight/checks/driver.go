@@ -51,10 +51,14 @@ var driverBootDisk = Check{
 		}
 		r = worst(r, oldKernel(f, t))
 		for _, i := range f.Drivers.Initrds {
-			r = r.with(Evidence{Kind: "file", Path: i.Path, Detail: map[string]string{"sha256": i.SHA256, "compression": strings.Join(i.Compressions, " "), "modules": fmt.Sprint(i.Modules)}})
+			ev := Evidence{Kind: "file", Path: i.Path, Detail: map[string]string{"sha256": i.SHA256, "compression": strings.Join(i.Compressions, " "), "modules": fmt.Sprint(i.Modules)}}
+			if f.Early.Generator != "" {
+				ev.Detail["made by"] = f.Early.Generator + hostonly(f)
+			}
+			r = r.with(ev)
 		}
 		if r.Status == Fail {
-			r = fixInitramfs(f, t, r, targetModules(t))
+			r = fixInitramfs(f, t, leftOut(f, t, r), targetModules(t))
 		}
 		return r
 	},
@@ -182,6 +186,10 @@ var initramfsReadable = Check{
 			switch {
 			case i.Err != "":
 				r = worst(r, unknown("%s: %s", i.Path, i.Err).with(ev))
+			case i.Truncated:
+				r = worst(r, fail("", "%s is cut short: %s", i.Path, i.Opaque).with(ev))
+			case len(i.Undecoded) > 0:
+				r = worst(r, fail("", "%s is compressed with %s, which kernel %s cannot unpack", i.Path, strings.Join(i.Undecoded, " and "), d.Kernel).with(ev))
 			case i.Opaque != "":
 				r = worst(r, unknown("%s: %s", i.Path, i.Opaque).with(ev))
 			case len(i.Problems) > 0:
@@ -193,7 +201,7 @@ var initramfsReadable = Check{
 			kernels = append(kernels, i.Kernels...)
 		}
 		switch {
-		case r.Status == Unknown:
+		case r.Status == Unknown || r.Status == Fail:
 		case !init:
 			r = worst(r, fail("", "the initramfs has no program to start (init)"))
 		case len(kernels) > 0 && !slices.Contains(kernels, d.Kernel):

@@ -45,39 +45,3 @@ func targetModules(t *targets.Target) []string {
 	}
 	return modules
 }
-
-// fixInitramfs says how the drivers get into the initramfs.
-func fixInitramfs(f *facts.Facts, t *targets.Target, r Result, modules []string) Result {
-	list := strings.Join(modules, " ")
-	image := ""
-	if n := len(f.Drivers.Initrds); n > 0 {
-		image = f.Drivers.Initrds[n-1].Path
-	}
-	k := f.Drivers.Kernel
-	switch f.OS.Family() {
-	case "debian":
-		r = r.hint("Add these lines to /etc/initramfs-tools/modules: %s", list).command([]string{"update-initramfs", "-u", "-k", k})
-	case "rhel", "suse":
-		r = r.command([]string{"dracut", "-f", "--add-drivers", list, image, k}).
-			hint(`Keep it for later kernels: a file in /etc/dracut.conf.d with add_drivers+=" %s ".`, list)
-	case "arch":
-		r = r.hint("Set MODULES=(%s) in /etc/mkinitcpio.conf.", list).command([]string{"mkinitcpio", "-P"})
-	case "alpine":
-		// mkinitfs's features are lists of modules in /etc/mkinitfs/features.d;
-		// virtio's is there.
-		if slices.ContainsFunc(modules, func(m string) bool { return !strings.HasPrefix(m, "virtio") }) {
-			r = r.hint("Name the modules %s by their paths in a file /etc/mkinitfs/features.d/target.modules, and add target to features in /etc/mkinitfs/mkinitfs.conf.", list)
-		} else {
-			r = r.hint("Add virtio to features in /etc/mkinitfs/mkinitfs.conf.")
-		}
-		r = r.command([]string{"mkinitfs", k})
-	default:
-		r = r.hint("Build the initramfs of kernel %s with the modules %s.", k, list)
-	}
-	for _, s := range t.Sources {
-		if t.Disk.Source < len(t.Sources) && s == t.Sources[t.Disk.Source] && strings.HasPrefix(s.Ref, "http") {
-			r.Remediation = append(r.Remediation, Remediation{Type: "link", URL: s.Ref, Text: s.Title})
-		}
-	}
-	return r
-}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"migimg/blockmap/ptable"
 	"migimg/preflight/facts"
 	"migimg/preflight/targets"
 )
@@ -133,12 +134,17 @@ func biosLoader(f *facts.Facts) Result {
 		return unknown("the boot sector could not be read: %s", first.Err)
 	}
 	s := first
-	if s.Code == facts.CodeActive {
-		i := slices.IndexFunc(f.Loader.Sectors, func(x facts.BootSector) bool { return x.Active })
-		if i < 0 {
+	if s.Code == facts.CodeActive || s.Code == facts.CodeOther {
+		// Code that only hands over. A GPT has its own flag for the partition; then
+		// the one whose boot sector is a loader's is meant.
+		next := slices.IndexFunc(f.Loader.Sectors[1:], func(x facts.BootSector) bool {
+			return x.Active || f.Disk.Table.Kind == ptable.KindGPT && x.Code == facts.CodeSyslinux
+		})
+		if next >= 0 && (s.Code == facts.CodeActive || starts(f.Loader.Sectors[next+1])) {
+			s = f.Loader.Sectors[next+1]
+		} else if s.Code == facts.CodeActive {
 			return unknown("the boot sector starts the active partition, and none is")
 		}
-		s = f.Loader.Sectors[i]
 	}
 	where := "the boot sector"
 	if s.Volume != "" {
@@ -164,6 +170,11 @@ func biosLoader(f *facts.Facts) Result {
 		return fixGrub(f, fail("", "%s is empty", where))
 	}
 	return unknown("%s holds code that is not known", where)
+}
+
+// starts says that a boot sector is a known loader's.
+func starts(s facts.BootSector) bool {
+	return s.Code == facts.CodeGRUB2 || s.Code == facts.CodeGRUBLegacy || s.Code == facts.CodeSyslinux || s.Code == facts.CodeLILO
 }
 
 func fixGrub(f *facts.Facts, r Result) Result {

@@ -17,10 +17,10 @@ var driverBlacklist = Check{
 	Run: func(f *facts.Facts, t *targets.Target) Result {
 		r := pass("none")
 		if groups := there(f, t.Disk.AnyOf, early); len(groups) > 0 {
-			r = worst(r, bestGroup(f, groups, blockedEarly))
+			r = worst(r, bestGroup(f, groups, blockedEarly).at(Blocker))
 		}
 		if m, ok := rootModules[f.Guest.RootType]; ok {
-			r = worst(r, blockedEarly(f, m))
+			r = worst(r, blockedEarly(f, m).at(Blocker))
 		}
 		if groups := there(f, t.NIC.AnyOf, available); len(groups) > 0 {
 			r = worst(r, bestGroup(f, groups, blockedLater(High)))

@@ -21,10 +21,10 @@ var initramfsRootStack = Check{
 			r = pass("%s, with all it needs", strings.Join(layers, " on "))
 		}
 		for _, l := range layers {
-			r = worst(r, layer(f, l))
+			r = worst(r, layer(f, l).at(High))
 		}
 		for _, e := range f.Early.Embedded {
-			if one := embedded(f, t, e, layers); one.Status != Pass {
+			if one := embedded(f, t, e, layers).at(High); one.Status != Pass {
 				r = worst(r, one.with(file(e.File, e.Line.Line, e.Text)))
 			}
 		}
@@ -139,8 +139,8 @@ func embedded(f *facts.Facts, t *targets.Target, e facts.Embedded, layers []stri
 	case "lvm-filter":
 		return lvmFilter(e, onLVM)
 	case "lvm-device":
-		if onLVM && (strings.Contains(e.Value, "IDTYPE=sys_wwid") || strings.Contains(e.Value, "IDTYPE=sys_serial") || strings.Contains(e.Value, "IDTYPE=devname")) {
-			return warn(High, "in the initramfs, LVM's list of devices names this machine's disks: others are passed over")
+		if onLVM && (strings.Contains(e.Value, "IDTYPE=sys_wwid") || strings.Contains(e.Value, "IDTYPE=sys_serial")) {
+			return warn(High, "in the initramfs, LVM's list of devices names this machine's disks: others may be passed over")
 		}
 	case "multipath":
 		return warn(Low, "in the initramfs, multipath knows this machine's disks")

@@ -121,7 +121,7 @@ func codeOf(b []byte) string {
 		return CodeSyslinux
 	case has("BOOTMGR") || has("NTLDR"):
 		return CodeWindows
-	case has("Missing operating system") || has("Invalid partition table") || has("No active partition") || has("MBR Error"):
+	case has("Missing operating system") || has("Invalid partition table") || has("No active partition") || has("Missing OS") || has("MBR Error"):
 		return CodeActive
 	case string(b[:4]) == "XFSB", has("This is not a bootable disk"):
 		// XFS has its superblock here; mkfs.fat writes code that only says so.

@@ -88,6 +88,7 @@ func (g *gatherer) bootEntry(e bootcfg.Entry) BootEntry {
 // PARTUUID=ID/PARTNROFF=N is the partition N numbers after that one (kernel,
 // block/early-lookup.c).
 func (d *Disk) rootSpec(arg string) Spec {
+	arg = strings.TrimPrefix(arg, "block:") // dracut.cmdline(7)
 	base, off, ok := strings.Cut(arg, "/PARTNROFF=")
 	if !ok {
 		return d.Resolve(arg, "")

@@ -68,22 +68,35 @@ func (g *gatherer) esp(volume int) ESP {
 	if mounted {
 		e.At = at
 	}
-	var tree fs.FS
-	root := guestName(at)
-	if fi, err := fs.Stat(g.fs, root); mounted && err == nil && fi.IsDir() && !g.hides(at) {
-		tree = g.fs
-	} else {
-		t, err := g.offline(v)
-		if err != nil {
-			e.Err = fmt.Sprintf("%s: %v", v.Title(), err)
-			return e
-		}
-		defer func() { _ = t.Close() }() // read only
-		tree, root = guestfs.Compose(t), "."
-	}
 	names := 0
-	e.walk(tree, root, "/", 0, &names)
+	if fi, err := fs.Stat(g.fs, guestName(at)); mounted && err == nil && fi.IsDir() && !g.hides(at) {
+		e.walk(g.fs, guestName(at), "/", 0, &names)
+		return e
+	}
+	t, point, err := g.espTree(v)
+	if err != nil {
+		e.Err = fmt.Sprintf("%s: %v", v.Title(), err)
+		return e
+	}
+	defer func() { _ = t.Close() }() // read only
+	if e.At == "" {
+		e.At = point
+	}
+	e.walk(guestfs.Compose(t), ".", "/", 0, &names)
 	return e
+}
+
+// espTree opens a partition that the guest's fstab does not name: where it is
+// mounted, as systemd does by itself, or as it lies on the disk.
+func (g *gatherer) espTree(v Volume) (t guestfs.Tree, point string, err error) {
+	for _, m := range g.src.Mounts {
+		if m.Partition == v.Name {
+			t, err = guestfs.Live(g.livePath(m.Point))
+			return t, m.Point, err
+		}
+	}
+	t, err = g.offline(v)
+	return t, "", err
 }
 
 // hides says that the guest's tree has nothing at a mount point because what is

@@ -126,7 +126,7 @@ func quoted(s string) (value string, n int, dynamic, closed bool) {
 		case quote != 0 && c == quote:
 			quote = 0
 			continue
-		case quote == 0 && strings.IndexByte(" \t\r\n;#", c) >= 0:
+		case quote == 0 && strings.IndexByte(" \t\r\n;", c) >= 0:
 			return b.String(), n, dynamic, true
 		}
 		b.WriteByte(c)
