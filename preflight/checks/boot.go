@@ -163,6 +163,9 @@ func bootFiles(e facts.BootEntry) Result {
 	r := pass("%s", e.Kernel.Path)
 	for _, b := range append([]facts.BootFile{e.Kernel}, e.Initrds...) {
 		ev := Evidence{Kind: "file", Path: b.Path, Detail: map[string]string{"size": fmt.Sprint(b.Size)}}
+		if b.SHA256 != "" {
+			ev.Detail["sha256"] = b.SHA256
+		}
 		switch {
 		case b.Path == "":
 			r = worst(r, unknown("entry %q names no kernel that was understood", e.Title))

@@ -74,6 +74,8 @@ func argument(f *facts.Facts, t *targets.Target, a bootcfg.Arg) Result {
 		return warn(High, "%s ties the start to this machine's network", whole)
 	case "rd.nvmf.discover", "rd.nvmf.hostid", "rd.nvmf.hostnqn", "rd.iscsi.firmware":
 		return fail("", "%s: the root is looked for on the network", whole)
+	case "rootflags":
+		return subvolume(f, whole, a.Value)
 	case "init", "rdinit":
 		return initProgram(whole, a.Value)
 	case "systemd.unit":
@@ -98,13 +100,24 @@ func argument(f *facts.Facts, t *targets.Target, a bootcfg.Arg) Result {
 	return pass("")
 }
 
-// initProgram: what process 1 is. The usual ones are no news.
-func initProgram(whole, v string) Result {
-	known := []string{"/sbin/init", "/usr/sbin/init", "/lib/systemd/systemd", "/usr/lib/systemd/systemd", "/init", "/bin/systemd", "/usr/bin/init"}
-	if v == "" || slices.Contains(known, v) {
-		return pass("")
+// subvolume compares the subvolume that is mounted as root with the one that a
+// system was found in.
+func subvolume(f *facts.Facts, whole, options string) Result {
+	for o := range strings.SplitSeq(options, ",") {
+		if v, ok := strings.CutPrefix(o, "subvol="); ok && f.Guest.Subvolume != "" && strings.Trim(v, "/") != f.Guest.Subvolume {
+			return warn(Medium, "%s, but the system that was read is in the subvolume %s", whole, f.Guest.Subvolume)
+		}
 	}
-	if strings.HasSuffix(v, "/sh") || strings.HasSuffix(v, "/bash") {
+	return pass("")
+}
+
+// initProgram: what process 1 is. A shell there is for repairs; anything that is
+// named like an init (NixOS has it in its store) is one.
+func initProgram(whole, v string) Result {
+	switch base := v[strings.LastIndex(v, "/")+1:]; base {
+	case "", "init", "systemd", "preinit", "openrc-init", "runit-init", "upstart":
+		return pass("")
+	case "sh", "bash", "ash", "dash", "zsh", "busybox":
 		return fail("", "%s: the machine starts into a shell and nothing else", whole)
 	}
 	return warn(Medium, "%s is not the usual first program", whole)

@@ -19,7 +19,7 @@ var rootModules = map[string]string{"ext2": "ext4", "ext3": "ext4", "ext4": "ext
 // RootModules returns every kernel module that the checks themselves ask about,
 // whatever the target.
 func RootModules() (names []string) {
-	names = append(names, "dm_mod", "dm_crypt", "md_mod")
+	names = append(names, "dm_mod", "dm_crypt", "md_mod", "sd_mod")
 	for _, m := range rootModules {
 		if !slices.Contains(names, m) {
 			names = append(names, m)
@@ -37,7 +37,7 @@ var driverBootDisk = Check{
 		if len(t.Disk.AnyOf) == 0 {
 			return skip("the target's documents do not say which disk it has")
 		}
-		r := bestGroup(f, t.Disk.AnyOf, early)
+		r := bestGroup(f, withDisks(t.Disk.AnyOf), early)
 		if m, ok := rootModules[f.Guest.RootType]; ok {
 			// CONFIG_EXT2_FS and EXT3_FS are drivers of their own on old kernels.
 			own := early(f, f.Guest.RootType)

@@ -68,6 +68,9 @@ type BootFile struct {
 	Size int64
 	// Modified is the time of the last change; zero where it is not known.
 	Modified time.Time
+	// SHA256 is of the whole file, in hexadecimal; only the kernel that boots by
+	// default has it.
+	SHA256 string
 	// Err is why it cannot be told whether the file is there.
 	Err string
 }

@@ -2,7 +2,10 @@ package facts
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -66,7 +69,31 @@ func (g *gatherer) boot(ctx context.Context) error {
 		}
 		b.Entries = append(b.Entries, g.bootEntry(e))
 	}
-	return nil
+	if b.Default >= 0 {
+		k := &b.Entries[b.Default].Kernel
+		k.SHA256 = g.sum(*k)
+	}
+	return ctx.Err()
+}
+
+// maxKernel bounds a kernel image whose checksum is made, in bytes.
+const maxKernel = 256 << 20
+
+// sum is a file's checksum, "" where it cannot be read.
+func (g *gatherer) sum(b BootFile) string {
+	if b.Size <= 0 || b.Size > maxKernel {
+		return ""
+	}
+	f, err := g.fs.Open(guestName(b.Path))
+	if err != nil {
+		return ""
+	}
+	defer func() { _ = f.Close() }() // nothing was written
+	h := sha256.New()
+	if n, err := io.Copy(h, io.LimitReader(f, b.Size)); err != nil || n != b.Size {
+		return ""
+	}
+	return hex.EncodeToString(h.Sum(nil))
 }
 
 func (g *gatherer) bootEntry(e bootcfg.Entry) BootEntry {

@@ -134,6 +134,9 @@ type Guest struct {
 	Root, RootPath string
 	// RootType and RootUUID are the root filesystem's.
 	RootType, RootUUID string
+	// Subvolume is the folder of a btrfs that was read as the root; empty for the
+	// filesystem's own, or where it is not known.
+	Subvolume string
 	// Others are further volumes that hold a system; the checks are about Root.
 	Others []string
 	// Problems are what could not be read, in words.

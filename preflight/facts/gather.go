@@ -117,6 +117,7 @@ func (g *gatherer) open(ctx context.Context) (guestfs.FS, error) {
 	gu := &g.f.Guest
 	gu.Found, gu.Live, gu.Backend = true, root.point != "", root.tree.Backend()
 	gu.Root, gu.RootPath, gu.RootType, gu.RootUUID = root.volume.Name, root.point, root.volume.Type, root.volume.UUID
+	gu.Subvolume = root.dir
 	gu.Problems = append(gu.Problems, unknown...)
 	return g.compose(ctx, root), nil
 }
