@@ -79,6 +79,24 @@ func TestUEFIChecks(t *testing.T) {
 	})
 }
 
+// A disk for both firmwares, of which one has nothing to start any more.
+func TestBothFirmwares(t *testing.T) {
+	grub := func(core string) Source {
+		s := uefi(linuxGUID)
+		b := make([]byte, 4<<20)
+		copy(b, "\xeb\x63")
+		copy(b[0x5c:], "\x01")
+		copy(b[0x180:], "GRUB ")
+		copy(b[512+0x100:], core)
+		s.View = bytes.NewReader(b)
+		return s
+	}
+	loader := map[string]*fstest.MapFile{"EFI/BOOT/BOOTX64.EFI": program("grub")}
+	compareChecks(t, grub("Read\x00 Error"), onESP(loader), map[string]string{"boot.firmware": "pass/blocker", "boot.loader-present": "pass/blocker", "boot.esp-fallback": "pass/blocker"})
+	compareChecks(t, grub(""), onESP(loader), map[string]string{"boot.firmware": "pass/blocker", "boot.loader-present": "pass/blocker", "boot.esp-fallback": "pass/blocker"})
+	compareChecks(t, grub("Read\x00 Error"), onESP(nil), map[string]string{"boot.firmware": "pass/blocker", "boot.loader-present": "pass/blocker", "boot.esp-fallback": "skip/blocker"})
+}
+
 // A unified image: kernel, initramfs and command line from one file.
 func TestUnifiedChecks(t *testing.T) {
 	image := func(cmdline string, initrd *fstest.MapFile) *fstest.MapFile {

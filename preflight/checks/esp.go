@@ -33,7 +33,7 @@ var bootESPFallback = Check{
 				best = r
 			}
 		}
-		if best.Status == Fail && f.Firmware.Mode == "both" {
+		if best.Status == Fail && f.Firmware.Mode == "both" && slices.Contains(t.Firmware.Values, "bios") {
 			best.Severity = High // it still starts from BIOS
 		}
 		return best

@@ -178,6 +178,9 @@ var kernelThirdParty = Check{
 				r = worst(r, warn("", "%s:%d: %s is for hardware that the target may not have", w.File, w.Line.Line, w.Module).with(file(w.File, w.Line.Line, w.Text)))
 			}
 		}
+		if p := f.Kernels.Problems; len(p) > 0 {
+			r = worst(r, unknown("%s", p[0]))
+		}
 		return r
 	},
 }

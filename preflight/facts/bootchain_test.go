@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"migimg/preflight/facts/bootcfg"
+	"migimg/preflight/facts/efi/efitest"
 )
 
 func TestKernelVersion(t *testing.T) {
@@ -49,6 +50,34 @@ func TestRootSpec(t *testing.T) {
 	for arg, want := range map[string]Place{"block:UUID=u": OnDisk, "PARTUUID=aa/PARTNROFF=2": OnDisk, "PARTUUID=aa/PARTNROFF=9": Elsewhere, "PARTUUID=bb/PARTNROFF=1": Unsure, "PARTUUID=aa/PARTNROFF=x": Unsure} {
 		if got := d.rootSpec(arg); got.Place != want {
 			t.Errorf("%s: %+v", arg, got)
+		}
+	}
+}
+
+func TestKernelArch(t *testing.T) {
+	put := func(n int, at map[int]string) []byte {
+		b := make([]byte, n)
+		for i, s := range at {
+			copy(b[i:], s)
+		}
+		return b
+	}
+	for _, c := range []struct {
+		name string
+		b    []byte
+		want string
+	}{
+		{"x86-64", put(1024, map[int]string{0x202: "HdrS\x0f\x02", 0x236: "\x01"}), "x86_64"},
+		{"i386", put(1024, map[int]string{0x202: "HdrS\x0f\x02"}), "i686"},
+		{"too old to tell", put(1024, map[int]string{0x202: "HdrS\x04\x02"}), ""},
+		{"arm64", put(1024, map[int]string{56: "ARM\x64"}), "aarch64"},
+		{"EFI stub", efitest.Program(efitest.Section{Name: ".text"}), "x86_64"},
+		{"ppc64le", put(64, map[int]string{0: "\x7fELF\x02\x01", 18: "\x15\x00"}), "ppc64le"},
+		{"s390x", put(64, map[int]string{0: "\x7fELF\x02\x02", 18: "\x00\x16"}), "s390x"},
+		{"nothing", nil, ""},
+	} {
+		if got := kernelArch(bytes.NewReader(c.b), int64(len(c.b))); got != c.want {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}
 	}
 }

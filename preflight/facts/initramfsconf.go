@@ -30,7 +30,7 @@ func (g *gatherer) initramfsConf() {
 	read := func(name string) {
 		b, err := guestfs.ReadFile(g.fs, name, guestfs.MaxConfig)
 		if err != nil {
-			if !errors.Is(err, fs.ErrNotExist) {
+			if !errors.Is(err, fs.ErrNotExist) && !g.masked(name) {
 				g.f.Kernels.Problems = append(g.f.Kernels.Problems, err.Error())
 			}
 			return

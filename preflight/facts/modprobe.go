@@ -133,6 +133,9 @@ func (g *gatherer) modprobeFiles() (rules []ModprobeRule, err error) {
 	}
 	seen := map[string]bool{}
 	add := func(name, ignored string) error {
+		if g.masked(name) {
+			return nil
+		}
 		b, err := guestfs.ReadFile(g.fs, name, guestfs.MaxConfig)
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil

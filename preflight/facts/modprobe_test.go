@@ -2,9 +2,13 @@ package facts
 
 import (
 	"fmt"
+	"os"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"migimg/preflight/guestfs"
 )
 
 func TestParseModprobe(t *testing.T) {
@@ -32,6 +36,40 @@ blacklist
 		if got := fmt.Sprint(b, sure); got != want {
 			t.Errorf("install x %s: %s, want %s", value, got, want)
 		}
+	}
+}
+
+// On a mounted tree: a masked file is empty, and a FIFO is an error and no wait.
+func TestModprobeFiles(t *testing.T) {
+	dir := t.TempDir()
+	for _, d := range []string{"/etc/modprobe.d", "/usr/lib/modprobe.d"} {
+		if err := os.MkdirAll(dir+d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, f := range []string{"x", "y"} {
+		if err := os.WriteFile(dir+"/usr/lib/modprobe.d/"+f+".conf", []byte("blacklist "+f+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink("/dev/null", dir+"/etc/modprobe.d/x.conf"); err != nil {
+		t.Fatal(err)
+	}
+	tree, err := guestfs.Live(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := &gatherer{f: &Facts{}, fs: guestfs.Compose(tree)}
+	defer func() { _ = g.fs.Close() }()
+	if rules, err := g.modprobeFiles(); err != nil || len(rules) != 1 || rules[0].Module != "y" {
+		t.Errorf("%+v, %v", rules, err)
+	}
+	if err := syscall.Mkfifo(dir+"/etc/modprobe.d/z.conf", 0o600); err != nil {
+		t.Fatal(err)
+	}
+	g.modprobe()
+	if _, absent := g.f.Absent(KeyModprobe); !absent {
+		t.Error("a FIFO is taken for a file")
 	}
 }
 

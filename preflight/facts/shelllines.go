@@ -3,6 +3,7 @@ package facts
 import (
 	"errors"
 	"io/fs"
+	"path"
 	"slices"
 	"strings"
 
@@ -156,6 +157,13 @@ func (g *gatherer) lines(name string) ([]string, error) {
 		return nil, err
 	}
 	return strings.Split(strings.TrimSuffix(string(b), "\n"), "\n"), nil
+}
+
+// masked says that a file is a link to /dev/null: it takes the place of the file
+// of its name in another folder, and is empty.
+func (g *gatherer) masked(name string) bool {
+	to, err := g.fs.ReadLink(name)
+	return err == nil && path.Clean(to) == "/dev/null"
 }
 
 // maxDropIns bounds the files of one folder that are read.

@@ -1,7 +1,10 @@
 package facts
 
 import (
+	"errors"
+	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"migimg/preflight/facts/kmod"
@@ -19,15 +22,24 @@ func (g *gatherer) wanted(tree *kmod.Tree) {
 	}
 	seen := map[string]bool{}
 	for _, name := range files {
-		lines, err := g.lines(name)
-		if err != nil || seen[path.Base(name)] {
+		if seen[path.Base(name)] {
 			continue
 		}
 		seen[path.Base(name)] = true
+		lines, err := g.lines(name)
+		if err != nil {
+			if !errors.Is(err, fs.ErrNotExist) && !g.masked(name) {
+				g.f.Kernels.Problems = append(g.f.Kernels.Problems, err.Error())
+			}
+			continue
+		}
 		for i, l := range lines {
 			words := strings.Fields(l)
 			if len(words) == 0 || words[0][0] == '#' || words[0][0] == ';' || len(g.f.Kernels.Wanted) >= maxForeign {
 				continue
+			}
+			if slices.ContainsFunc(g.f.Kernels.Wanted, func(w WantedModule) bool { return w.Module == moduleName(words[0]) }) {
+				continue // Debian's modules-load.d has a link to /etc/modules
 			}
 			w := WantedModule{Line: Line{"/" + name, i + 1, strings.TrimSpace(l)}, Module: moduleName(words[0]), Known: tree.Builtin(words[0])}
 			if _, ok := tree.Path(words[0]); ok {
@@ -42,6 +54,9 @@ func (g *gatherer) wanted(tree *kmod.Tree) {
 func (g *gatherer) kdump() {
 	lines, err := g.lines("etc/kdump.conf")
 	if err != nil {
+		if !errors.Is(err, fs.ErrNotExist) {
+			g.f.Kernels.Problems = append(g.f.Kernels.Problems, err.Error())
+		}
 		return
 	}
 	for i, l := range lines {
