@@ -103,6 +103,9 @@ func TestRead(t *testing.T) {
 			if (c.opaque == "") != (a.Opaque == "") || !strings.Contains(a.Opaque, c.opaque) {
 				t.Errorf("Opaque = %q, want %q", a.Opaque, c.opaque)
 			}
+			if cut := strings.HasPrefix(c.name, "truncated") || c.name == "huge file"; cut != a.Truncated { // one that claims more than is there
+				t.Errorf("Truncated = %v (%s)", a.Truncated, a.Opaque)
+			}
 		})
 	}
 }
