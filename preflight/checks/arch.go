@@ -28,19 +28,25 @@ var kernelArch = Check{
 			return unknown("it cannot be told what processors the system is for").with(ev)
 		case arch == "i686" && a.Kernel == "":
 			return unknown("the programs are 32-bit, and it cannot be told whether the kernel is").with(ev)
-		case arch == "i686":
-			// Which targets refuse 32-bit kernels is in their files.
-			if _, judged := t.Severity["kernel.arch"]; judged {
-				return fail("", "the kernel is for 32-bit processors").with(ev)
-			}
-			return pass("a 32-bit kernel").with(ev)
-		case arch != "x86_64" && arch != "aarch64":
-			return fail(Blocker, "the system is for %s processors", arch).with(ev)
+		case len(t.Architectures.Values) > 0 && !slices.Contains(t.Architectures.Values, importerArch(arch)):
+			return fail(Blocker, "the system is for %s processors, the target's are %s", arch, words(t.Architectures.Values)).
+				with(ev, sourced(t, t.Architectures.Fact, "architecture", importerArch(arch), strings.Join(t.Architectures.Values, "|")))
 		case a.Userland == "i686" || a.Userland == "arm":
 			return warn(Medium, "the kernel is for %s and the programs are 32-bit: agents of the target may not run", a.Kernel).with(ev)
 		}
 		return pass("%s", arch).with(ev)
 	},
+}
+
+// importerArch is the name that importers give an architecture.
+func importerArch(arch string) string {
+	switch arch {
+	case "i686":
+		return "i386"
+	case "aarch64":
+		return "arm64"
+	}
+	return arch
 }
 
 // drivenSince are the releases that a driver came with. Enterprise kernels have
@@ -64,11 +70,9 @@ var kernelSupported = Check{
 				r = worst(r, youngDrivers(f, v[:], groups))
 			}
 		}
-		hyperv := len(t.Disk.AnyOf) > 0 && slices.Contains(t.Disk.AnyOf[0], "hv_storvsc")
-		if e, ok := f.Boot.DefaultEntry(); ok && hyperv && older(v[:], []int{2, 6, 37}) {
-			if numa, _ := bootcfg.Param(e.Cmdline, "numa"); numa != "off" {
-				r = worst(r, warn(Medium, "kernels before 2.6.37 need numa=off on larger machines of this target"))
-			}
+		// Azure's least, 2.6.37, holds without numa=off.
+		if e, _ := f.Boot.DefaultEntry(); !slices.Contains(bootcfg.Params(e.Cmdline, "numa"), "off") {
+			r = worst(r, oldKernel(f, t))
 		}
 		if k, ok := f.Default(); ok && k.Owned == kmod.No {
 			r = worst(r, warn(Low, "kernel %s is in no package of the distribution: importers expect its own kernel", release))

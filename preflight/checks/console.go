@@ -14,7 +14,7 @@ var bootConsole = Check{
 	ID: "boot.console", Code: "MIG2107", Title: "The kernel writes to the console that the target shows", Category: "boot", Severity: Info,
 	Needs:  needBoot,
 	Impact: "The target's serial console stays empty, and a start that fails cannot be seen.",
-	Run: func(f *facts.Facts, _ *targets.Target) Result {
+	Run: func(f *facts.Facts, t *targets.Target) Result {
 		e, ok := f.Boot.DefaultEntry()
 		if !ok {
 			return unknown("the default boot entry of %s cannot be told", f.Boot.File)
@@ -24,6 +24,8 @@ var bootConsole = Check{
 		serial := "ttyS0"
 		if f.Kernels.Arch.Kernel == "aarch64" {
 			serial = "ttyAMA0"
+		} else if len(t.Console.Values) > 0 {
+			serial, _, _ = strings.Cut(t.Console.Values[0], ",")
 		}
 		for _, c := range list {
 			if strings.HasPrefix(c, "hvc") || strings.HasPrefix(c, "xvc") {

@@ -49,7 +49,6 @@ var driverBootDisk = Check{
 		if e, ok := f.Boot.DefaultEntry(); ok && e.RootSet && e.Root.Kind == "mapper" {
 			r = worst(r, early(f, "dm_mod"))
 		}
-		r = worst(r, oldKernel(f, t))
 		for _, i := range f.Drivers.Initrds {
 			ev := Evidence{Kind: "file", Path: i.Path, Detail: map[string]string{"sha256": i.SHA256, "compression": strings.Join(i.Compressions, " "), "modules": fmt.Sprint(i.Modules)}}
 			if f.Early.Generator != "" {
