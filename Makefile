@@ -10,7 +10,7 @@ VERSION ?= $(shell git -c safe.directory=$(CURDIR) describe --tags --always --di
 FUZZTIME ?= 30s
 PKG ?= ./...
 
-.PHONY: help build man demo test test-unit test-integration golden fuzz bench bench-maps matrix lint clean
+.PHONY: help build man demo test test-unit test-integration golden fuzz bench bench-maps matrix look lint clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ bench-maps: build ## mapping 100 GiB with 200 000 files, each filesystem, agains
 matrix: ## what is carried against what is used, per filesystem, variant and fill, in Markdown (FS="ext4 xfs" for a part)
 	testdata/install.sh test
 	testdata/matrix.sh $(FS)
+
+look: ## pictures of report.html in Chromium, to be looked at: build/look
+	testdata/look.sh
 
 lint: ## gofmt, go vet, staticcheck, golangci-lint, shellcheck, file sizes, import directions
 	testdata/install.sh lint

@@ -46,6 +46,9 @@ func ExitCode(r *Report, failOn string) int {
 	}
 	for _, c := range r.Checks {
 		for id, status := range c.StatusBy {
+			if _, waived := c.Waived[id]; waived {
+				continue
+			}
 			bad := status == string(checks.Fail) || status == string(checks.Warn) || status == string(checks.Unknown)
 			if bad && checks.Severity(c.SeverityBy[id]).Rank() >= floor.Rank() {
 				return 3

@@ -12,7 +12,7 @@ import (
 
 // report judges the facts for every target.
 func report(f *facts.Facts, ts []*targets.Target) *Report {
-	r := &Report{SchemaVersion: SchemaVersion, Redaction: "standard", Source: source(f), OS: osInfo(f)}
+	r := &Report{Schema: SchemaID, SchemaVersion: SchemaVersion, Redaction: "standard", names: f.Names, Source: source(f), OS: osInfo(f)}
 	r.Coverage = Coverage{Unreadable: []string{}, Skipped: map[string]string{}, Privileges: privileges()}
 	for _, p := range f.Guest.Problems[:min(len(f.Guest.Problems), maxEvidence)] {
 		r.Coverage.Unreadable = append(r.Coverage.Unreadable, redact(p))
@@ -32,20 +32,23 @@ func report(f *facts.Facts, ts []*targets.Target) *Report {
 // add judges one check.
 func (r *Report) add(c *checks.Check, f *facts.Facts, ts []*targets.Target) {
 	e := CheckResult{ID: c.ID, Code: c.Code, Title: c.Title, Category: c.Category,
-		SeverityBy: map[string]string{}, StatusBy: map[string]string{}, SummaryBy: map[string]string{}, MapsTo: map[string]string{}}
+		SeverityBy: map[string]string{}, StatusBy: map[string]string{}, SummaryBy: map[string]string{}, MessageBy: map[string][]checks.Message{}, MapsTo: map[string]string{}}
 	var shown checks.Result
 	for i, t := range ts {
 		x := c.Judge(f, t)
 		e.SeverityBy[t.ID], e.StatusBy[t.ID], e.SummaryBy[t.ID] = string(x.Severity), string(x.Status), redact(x.Summary)
-		if code := errorCode(c.ID, x, t); code != "" {
+		e.MessageBy[t.ID] = messages(x)
+		code := errorCode(c.ID, x, t)
+		if code != "" {
 			e.MapsTo[t.ID] = code
 		}
-		r.Targets[i].count(c.ID, x, t)
+		r.Targets[i].count(c.ID, x, code)
 		if i == 0 || worse(x, shown) {
 			shown = x
 		}
 	}
 	e.Status, e.Severity, e.Summary = shown.Status, shown.Severity, redact(shown.Summary)
+	e.Message = messages(shown)
 	e.Evidence, e.Remedies = evidence(shown.Evidence), remedies(shown.Remediation)
 	if e.Status != checks.Pass && e.Status != checks.Skip {
 		e.Impact = c.Impact
@@ -55,7 +58,7 @@ func (r *Report) add(c *checks.Check, f *facts.Facts, ts []*targets.Target) {
 		same = same && s == e.Summary
 	}
 	if same {
-		e.SummaryBy = nil
+		e.SummaryBy, e.MessageBy = nil, nil
 	}
 	if e.Status == checks.Skip {
 		r.Coverage.Skipped[c.ID] = e.Summary
@@ -115,7 +118,7 @@ func errorCode(id string, x checks.Result, t *targets.Target) string {
 }
 
 // count adds a result to a target's verdict.
-func (t *TargetInfo) count(id string, x checks.Result, p *targets.Target) {
+func (t *TargetInfo) count(id string, x checks.Result, code string) {
 	v := verdictOf(x)
 	if v.rank() > t.Verdict.rank() {
 		t.Verdict = v
@@ -123,7 +126,7 @@ func (t *TargetInfo) count(id string, x checks.Result, p *targets.Target) {
 	switch {
 	case v == Blocked:
 		t.Blockers = append(t.Blockers, id)
-		if code := errorCode(id, x, p); code != "" {
+		if code != "" {
 			t.Predicted = append(t.Predicted, Predicted{Code: code, Check: id})
 		}
 	case x.Status == checks.Unknown:
@@ -156,6 +159,9 @@ func (r *Report) summarise() {
 			parts = append(parts, fmt.Sprintf("ready for %s with %s", t.ID, plural(len(t.Warnings)+len(t.Unknown), "warning")))
 		default:
 			parts = append(parts, "ready for "+t.ID)
+		}
+		if n := len(t.Waived); n > 0 {
+			parts[len(parts)-1] += fmt.Sprintf(" (%d waived)", n)
 		}
 	}
 	r.Summary.Headline = strings.Join(parts, " | ")
@@ -197,6 +203,7 @@ func source(f *facts.Facts) SourceInfo {
 	if f.Guest.Found {
 		s.Root = &RootInfo{Volume: f.Guest.Root, FSType: f.Guest.RootType, UUID: f.Guest.RootUUID}
 	}
+	s.Volumes, s.CarriedMap = volumes(&d), d.Picture
 	for _, o := range d.Outputs {
 		s.Outputs = append(s.Outputs, OutputResult{Format: o.Format, Path: o.Path, Size: o.Size, VirtualSize: o.VirtualSize, Absent: o.Err})
 	}

@@ -24,6 +24,7 @@ type (
 	Source     = facts.Source
 	Mount      = facts.Mount
 	OutputInfo = facts.Output
+	Watch      = facts.Watch
 )
 
 // Options steer Run.
@@ -43,6 +44,12 @@ type Options struct {
 	Version string
 	// Generation counts the reports that a mount has made.
 	Generation int
+	// Waivers are findings that the owner lives with.
+	Waivers []Waiver
+	// Anonymous replaces names, addresses and serial numbers.
+	Anonymous bool
+	// Watch, if set, is told what the report was read from.
+	Watch *Watch
 }
 
 // Run gathers the facts of a disk and judges them. What cannot be read makes
@@ -60,7 +67,7 @@ func Run(ctx context.Context, s Source, o Options) (*Report, error) {
 		}
 	}
 	began := o.Now()
-	f, err := facts.Gather(ctx, s, facts.Options{Modules: modules(ts), Template: o.Template, Now: began})
+	f, err := facts.Gather(ctx, s, facts.Options{Modules: modules(ts), Template: o.Template, Now: began, Watch: o.Watch})
 	if err != nil {
 		return nil, fmt.Errorf("preflight: %s: %w", s.Device, err)
 	}
@@ -69,6 +76,10 @@ func Run(ctx context.Context, s Source, o Options) (*Report, error) {
 	r.GeneratedAt = began.UTC().Truncate(time.Second)
 	r.DurationMS = o.Now().Sub(began).Milliseconds()
 	r.Generation = o.Generation
+	r.Waive(o.Waivers, began)
+	if o.Anonymous {
+		r.Anonymise()
+	}
 	return r, nil
 }
 

@@ -70,6 +70,9 @@ func remedies(list []checks.Remediation) []checks.Remediation {
 	seen := map[string]bool{}
 	for _, m := range list {
 		m.Text = redact(m.Text)
+		if m.Message = clean(m.Message); m.Message.String() != m.Text {
+			m.Message = checks.Message{}
+		}
 		for i, argv := range m.Argv {
 			clean := make([]string, len(argv))
 			for k, a := range argv {
@@ -88,4 +91,28 @@ func remedies(list []checks.Remediation) []checks.Remediation {
 		out = append(out, m)
 	}
 	return out
+}
+
+// messages are a result's, without secrets; none where the summary could not be
+// put together from them.
+func messages(x checks.Result) []checks.Message {
+	var out []checks.Message
+	s := ""
+	for _, m := range x.Said() {
+		out = append(out, clean(m))
+		s += out[len(out)-1].String()
+	}
+	if s != redact(x.Summary) {
+		return nil
+	}
+	return out
+}
+
+func clean(m checks.Message) checks.Message {
+	args := make([]string, len(m.Args))
+	for i, a := range m.Args {
+		args[i] = redact(a)
+	}
+	m.Args = args
+	return m
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"migimg/preflight/checks"
+	"migimg/preflight/facts"
 )
 
 // SchemaVersion is the document's: a minor change only adds fields, and readers
@@ -26,6 +27,8 @@ const (
 // Report is preflight.json. Its order is fixed: two runs over an unchanged disk
 // differ in the times alone.
 type Report struct {
+	// Schema is SchemaID.
+	Schema        string        `json:"$schema"`
 	SchemaVersion string        `json:"schema_version"`
 	Tool          Tool          `json:"tool"`
 	GeneratedAt   time.Time     `json:"generated_at"`
@@ -37,7 +40,12 @@ type Report struct {
 	Targets       []TargetInfo  `json:"targets"`
 	Checks        []CheckResult `json:"checks"`
 	Coverage      Coverage      `json:"coverage"`
-	Redaction     string        `json:"redaction"`
+	// Waivers are what was waived, and the waivers that had no effect.
+	Waivers []WaiverResult `json:"waivers,omitempty"`
+	// Redaction is "standard", or "full" where names were replaced, too.
+	Redaction string `json:"redaction"`
+
+	names facts.Names // of the guest, for Anonymise
 }
 
 // Tool is what made the report.
@@ -64,6 +72,11 @@ type SourceInfo struct {
 	Scope       Scope     `json:"scope"`
 	// Outputs are the image files.
 	Outputs []OutputResult `json:"outputs,omitempty"`
+	// Volumes are what lies on the disk, as the tree of volumes names it.
+	Volumes []VolumeResult `json:"volumes"`
+	// CarriedMap is how much of each equal part of the disk is carried: a row of
+	// hex digits, "0" nothing and "f" all.
+	CarriedMap string `json:"carried_map,omitempty"`
 }
 
 // RootInfo is the root filesystem.
@@ -123,6 +136,7 @@ type TargetInfo struct {
 	Blockers  []string    `json:"blockers"`
 	Warnings  []string    `json:"warnings"`
 	Unknown   []string    `json:"unknown"`
+	Waived    []string    `json:"waived,omitempty"`
 	Predicted []Predicted `json:"predicted_errors"`
 	AsOf      string      `json:"profile_as_of"`
 	// From are the user's files that the target was read from or changed by.
@@ -140,20 +154,26 @@ type Predicted struct {
 // CheckResult is one check. Status, Severity and Summary are those of the target
 // it goes worst for; ByTarget has each one's.
 type CheckResult struct {
-	ID         string               `json:"id"`
-	Code       string               `json:"code"`
-	Title      string               `json:"title"`
-	Category   string               `json:"category"`
-	Status     checks.Status        `json:"status"`
-	Severity   checks.Severity      `json:"severity"`
-	SeverityBy map[string]string    `json:"severity_by_target"`
-	StatusBy   map[string]string    `json:"status_by_target"`
-	Summary    string               `json:"summary"`
-	SummaryBy  map[string]string    `json:"summary_by_target,omitempty"`
-	Impact     string               `json:"impact,omitempty"`
-	Evidence   []checks.Evidence    `json:"evidence"`
-	Remedies   []checks.Remediation `json:"remediation"`
-	MapsTo     map[string]string    `json:"maps_to,omitempty"`
+	ID         string            `json:"id"`
+	Code       string            `json:"code"`
+	Title      string            `json:"title"`
+	Category   string            `json:"category"`
+	Status     checks.Status     `json:"status"`
+	Severity   checks.Severity   `json:"severity"`
+	SeverityBy map[string]string `json:"severity_by_target"`
+	StatusBy   map[string]string `json:"status_by_target"`
+	Summary    string            `json:"summary"`
+	SummaryBy  map[string]string `json:"summary_by_target,omitempty"`
+	// Message is what Summary is made of, for other languages; absent where it
+	// is not made of templates. MessageBy is the same of SummaryBy.
+	Message   []checks.Message            `json:"message,omitempty"`
+	MessageBy map[string][]checks.Message `json:"message_by_target,omitempty"`
+	Impact    string                      `json:"impact,omitempty"`
+	Evidence  []checks.Evidence           `json:"evidence"`
+	Remedies  []checks.Remediation        `json:"remediation"`
+	MapsTo    map[string]string           `json:"maps_to,omitempty"`
+	// Waived are the targets for which the owner lives with the finding.
+	Waived map[string]Waiver `json:"waived,omitempty"`
 }
 
 // Coverage is what could not be read, and which checks did not apply.

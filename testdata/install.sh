@@ -2,7 +2,7 @@
 # Installs what `make demo`, `make test` and `make bench` need on Debian 12/13
 # and Ubuntu 22.04/24.04: only what is missing, quietly, as often as you like.
 #
-#   testdata/install.sh [demo|test|bench|lint]...      (default: demo test)
+#   testdata/install.sh [demo|test|bench|lint|look]...      (default: demo test)
 #
 # A row is: the groups that need it, the program, the packages that bring it (the
 # releases name some differently: all of them that exist are installed). A
@@ -84,6 +84,8 @@ bench            xmount           xmount
 lint             git              git
 lint             make             make
 lint             shellcheck       shellcheck
+look             chromium         chromium chromium-browser
+look             fc-list          fontconfig fonts-noto-cjk
 ROWS
 }
 

@@ -47,7 +47,7 @@ func TestClients(t *testing.T) {
 	})
 	t.Run("rsync", func(t *testing.T) {
 		to := filepath.Join(dir, "rsync") + "/"
-		run(t, "rsync", "-a", "--exclude", ".migimg", "--exclude", "preflight.json", point+"/", to)
+		run(t, "rsync", "-a", "--exclude", ".migimg", "--exclude", "preflight.json", "--exclude", "report.html", point+"/", to)
 		checkCopies(t, to, want)
 	})
 	t.Run("rclone", func(t *testing.T) {

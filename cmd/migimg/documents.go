@@ -13,37 +13,28 @@ import (
 	"migimg/blockmap/ptable"
 	"migimg/encoders/layout"
 	"migimg/fusefs"
-	"migimg/preflight"
-	"migimg/preflight/targets"
 )
 
 // documents are the files of a mount that describe it.
 type documents struct {
 	src     *source
 	stats   *fusefs.Stats
-	targets []*targets.Target
 	started time.Time
 
-	preflight func() ([]byte, error) // computed once
-	blocks    func() ([]byte, error)
+	reports *reports
+	blocks  func() ([]byte, error)
 }
 
-func newDocuments(ctx context.Context, s *source, stats *fusefs.Stats, ts []*targets.Target) *documents {
-	d := &documents{src: s, stats: stats, targets: ts, started: time.Now()}
-	d.preflight = sync.OnceValues(func() ([]byte, error) {
-		report, err := runPreflight(ctx, s, preflight.Options{Profiles: ts})
-		if err != nil {
-			return nil, err
-		}
-		return marshal(report)
-	})
+func newDocuments(ctx context.Context, s *source, stats *fusefs.Stats, o reportOptions) *documents {
+	d := &documents{src: s, stats: stats, started: time.Now(), reports: newReports(ctx, s, o)}
 	d.blocks = sync.OnceValues(func() ([]byte, error) { return marshal(s.mapDocument(true)) })
 	return d
 }
 
 func (d *documents) list() []fusefs.Document {
 	return []fusefs.Document{
-		{Path: "preflight.json", Bytes: d.preflight},
+		{Path: "preflight.json", Bytes: d.reports.jsonBytes},
+		{Path: "report.html", Bytes: d.reports.htmlBytes},
 		{Path: ".migimg/status.json", Bytes: func() ([]byte, error) { return marshal(d.status()) }},
 		{Path: ".migimg/map.json", Bytes: d.blocks},
 	}

@@ -16,7 +16,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"migimg/fusefs"
-	"migimg/preflight/targets"
 )
 
 func mountCommand() *cli.Command {
@@ -34,15 +33,13 @@ the mount is usable; migimg umount ends it.
 		Flags: append([]cli.Flag{
 			&cli.BoolFlag{Name: "foreground", Aliases: []string{"f"}, Usage: "stay in the foreground until unmounted"},
 			&cli.StringFlag{Name: "on-read-error", Value: "eio", Usage: "what a reader gets for an unreadable sector: eio (the error) or zero (zeros, counted in status)"},
-			&cli.StringFlag{Name: "target", Usage: "clouds that preflight.json judges for, separated by commas", DefaultText: "all"},
-			targetDirFlag(),
 			&cli.BoolFlag{Name: "allow-other", Usage: "let other users in; needs --uid, --gid or --mode to say whom"},
 			&cli.UintFlag{Name: "uid", Usage: "owner of the files", DefaultText: "the mounting user"},
 			&cli.UintFlag{Name: "gid", Usage: "group of the files", DefaultText: "the mounting user's"},
 			&cli.StringFlag{Name: "mode", Usage: "permission bits of the files, octal; they are never writable", DefaultText: "0400"},
 			&cli.StringSliceFlag{Name: "o", Usage: "options as mount(8) passes them: OPT[=VALUE],..."},
 			&cli.BoolFlag{Name: "debug", Usage: "log every request (with -f)"},
-		}, sourceFlags()...),
+		}, append(reportFlags(), sourceFlags()...)...),
 		Action: func(c *cli.Context) error {
 			if err := mountOptions(c); err != nil {
 				return err
@@ -51,7 +48,7 @@ the mount is usable; migimg umount ends it.
 			if err != nil {
 				return err
 			}
-			ts, err := targetsFrom(c)
+			ro, err := reportOptionsFrom(c)
 			if err != nil {
 				return err
 			}
@@ -70,13 +67,13 @@ the mount is usable; migimg umount ends it.
 			if !c.Bool("foreground") && os.Getenv(readyEnv) == "" {
 				return daemonize(c.Context)
 			}
-			return mount(c, args[0], args[1], o, perm, ts)
+			return mount(c, args[0], args[1], o, perm, ro)
 		},
 	}
 }
 
 // mount serves the device at point until it is unmounted or told to stop.
-func mount(c *cli.Context, path, point string, o sourceOptions, perm permissions, ts []*targets.Target) error {
+func mount(c *cli.Context, path, point string, o sourceOptions, perm permissions, ro reportOptions) error {
 	_ = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0) // memory holds the disk's bytes; a kernel that refuses leaves us as we were
 	o.progress = newProgress()
 	s, err := open(c.Context, path, o)
@@ -95,7 +92,7 @@ func mount(c *cli.Context, path, point string, o sourceOptions, perm permissions
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	var stats fusefs.Stats
-	docs := newDocuments(ctx, s, &stats, ts)
+	docs := newDocuments(ctx, s, &stats, ro)
 	fo := fusefs.Options{Device: s.path, AllowOther: c.Bool("allow-other")}
 	if c.Bool("debug") {
 		fo.Debug = slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug})
@@ -104,10 +101,10 @@ func mount(c *cli.Context, path, point string, o sourceOptions, perm permissions
 	if err != nil {
 		return err
 	}
-	go func() { _, _ = docs.preflight() }() // ready, as a rule, when somebody asks
 	if err := ready(); err != nil {
 		return errors.Join(err, server.Unmount())
 	}
+	go docs.reports.keep(ctx)
 	gone := make(chan struct{})
 	go func() { server.Wait(); close(gone) }()
 	return serve(c.Context, server, gone)

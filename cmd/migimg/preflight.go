@@ -30,48 +30,48 @@ medium). --fail-on never is 0 whatever was found.
 
     migimg preflight /dev/sda --target tencent
     migimg preflight /mnt/migimg --explain driver.boot-disk
-    migimg preflight /dev/sda --format json | jq .summary`,
-		Flags: append(sourceFlags(),
-			formatFlag("table", "json"),
-			&cli.StringFlag{Name: "target", Usage: "clouds to judge for, separated by commas", DefaultText: "all"},
-			targetDirFlag(),
+    migimg preflight /dev/sda --format json | jq .summary
+    migimg preflight /dev/sda --format html --lang ja >report.html`,
+		Flags: append(append(reportFlags(), sourceFlags()...),
+			formatFlag(reportFormats()...),
+			&cli.BoolFlag{Name: "schema", Usage: "print the JSON Schema of preflight.json, and do nothing else"},
 			&cli.StringFlag{Name: "explain", Usage: "one check in full, by its ID: evidence, consequence, what to do"},
 			&cli.StringFlag{Name: "fail-on", Value: "blocker", Usage: strings.Join(preflight.FailOn, ", ")},
-			&cli.BoolFlag{Name: "template", Usage: "many machines are made of the image: nothing in it may be of this one"},
 			&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "list what passed, too"},
 		),
 		Action: func(c *cli.Context) error {
+			if c.Bool("schema") {
+				_, err := c.App.Writer.Write(preflight.Schema())
+				return err
+			}
 			args, err := arguments(c, "DEVICE|MOUNTPOINT")
 			if err != nil {
 				return err
 			}
-			ts, err := targetsFrom(c)
+			o, err := reportOptionsFrom(c)
 			if err := errors.Join(err, preflight.ValidFailOn(c.String("fail-on"))); err != nil {
 				return err
 			}
-			r, err := preflightReport(c, args[0], ts)
+			r, err := preflightReport(c, args[0], o)
 			if err != nil {
 				return err
 			}
-			switch {
-			case c.String("explain") != "":
-				return render.Explain(c.App.Writer, r, c.String("explain"))
-			case c.String("format") == "json":
-				err = writeJSON(c.App.Writer, r)
-			default:
-				err = render.Table(c.App.Writer, r, render.Options{Color: colorful(os.Stdout), Verbose: c.Bool("verbose"), Width: columns()})
+			ro := render.Options{Color: colorful(os.Stdout), Verbose: c.Bool("verbose"), Width: columns(), Texts: o.texts}
+			if id := c.String("explain"); id != "" {
+				return render.Explain(c.App.Writer, r, id, ro)
 			}
-			if err != nil {
+			if err := writeReport(c.App.Writer, r, c.String("format"), ro); err != nil {
 				return err
 			}
+			warnOfWaivers(r, c.String("format"))
 			return exitWith(preflight.ExitCode(r, c.String("fail-on")))
 		},
 	}
 }
 
-// preflightReport is the report of a mount, where it judges for the targets that
-// are wanted, or a new one of the device.
-func preflightReport(c *cli.Context, path string, ts []*targets.Target) (*preflight.Report, error) {
+// preflightReport is the report of a mount, where it is what is wanted, or a new
+// one of the device.
+func preflightReport(c *cli.Context, path string, o reportOptions) (*preflight.Report, error) {
 	if abs, ok := isMountpoint(path); ok {
 		b, err := os.ReadFile(filepath.Join(abs, "preflight.json"))
 		if err != nil {
@@ -81,8 +81,7 @@ func preflightReport(c *cli.Context, path string, ts []*targets.Target) (*prefli
 		if err := json.Unmarshal(b, &r); err != nil {
 			return nil, fmt.Errorf("%s/preflight.json: %w", abs, err)
 		}
-		// Files given now are not those that the mount has read.
-		if c.String("target-dir") == "" && !c.Bool("template") && (c.String("target") == "" || judgesFor(&r, ts)) {
+		if fits(&r, o) {
 			return &r, nil
 		}
 		s, err := readStatus(abs)
@@ -99,17 +98,23 @@ func preflightReport(c *cli.Context, path string, ts []*targets.Target) (*prefli
 	p := newProgress()
 	defer p.done()
 	p.say("migimg: reading the system on %s", path)
-	return runPreflight(c.Context, s, preflight.Options{Profiles: ts, Template: c.Bool("template")})
+	return runPreflight(c.Context, s, o, 0, nil)
 }
 
-// judgesFor says whether the report is for exactly the wanted targets.
-func judgesFor(r *preflight.Report, want []*targets.Target) bool {
-	return slices.EqualFunc(r.Targets, want, func(a preflight.TargetInfo, b *targets.Target) bool { return a.ID == b.ID })
+// fits says whether a report is for exactly the wanted targets (none means that
+// any will do) and says no more and no less than is wanted.
+func fits(r *preflight.Report, o reportOptions) bool {
+	// Files given now are not those that the mount has read.
+	if o.dir != "" || len(o.waivers) > 0 || o.template || o.anonymous && r.Redaction != "full" {
+		return false
+	}
+	return o.all || slices.EqualFunc(r.Targets, o.targets, func(a preflight.TargetInfo, b *targets.Target) bool { return a.ID == b.ID })
 }
 
-func runPreflight(ctx context.Context, s *source, o preflight.Options) (*preflight.Report, error) {
-	o.Version = versionString()
-	return preflight.Run(ctx, s.facts(), o)
+// runPreflight makes a report; a watch, if any, learns what it was read from.
+func runPreflight(ctx context.Context, s *source, o reportOptions, generation int, w *preflight.Watch) (*preflight.Report, error) {
+	return preflight.Run(ctx, s.facts(), preflight.Options{Profiles: o.targets, Version: versionString(), Generation: generation,
+		Template: o.template, Waivers: o.waivers, Anonymous: o.anonymous, Watch: w})
 }
 
 // facts is what preflight is told of the disk, as the image has it.
@@ -117,10 +122,15 @@ func (s *source) facts() preflight.Source {
 	src := preflight.Source{
 		Device: s.path, Image: !s.dev.Block(), Size: s.blocks.Size(), SectorSize: s.dev.SectorSize(),
 		Table: s.table, Volumes: s.volumes, View: s.view, RawPath: s.path,
-		Carried: s.blocks.Bytes(), Consistency: s.consistency.Level,
+		Carried: s.blocks.Bytes(), CarriedIn: s.blocks.BytesIn, Consistency: s.consistency.Level,
 	}
 	if s.imageTable != nil { // else what to carry is just being decided
 		carried := *s.volumes
+		for _, v := range s.volumes.Children {
+			if v.LeftOut {
+				src.LeftOut = append(src.LeftOut, v)
+			}
+		}
 		carried.Children = slices.DeleteFunc(slices.Clone(s.volumes.Children), func(v *blockmap.VolumeInfo) bool { return v.LeftOut })
 		src.Table, src.Volumes, src.SectorSize = s.imageTable, &carried, s.sectorSize()
 	}

@@ -28,7 +28,7 @@ var agentConflicts = Check{
 			case len(a.Units) > 0 && slices.Contains(cloudPlatforms, a.Platform):
 				one = warn(Medium, "%s (%s) runs at boot and may change accounts or the network", a.Name, a.Platform)
 			case a.Platform == "vmware" && len(a.Units) > 0:
-				one.Summary = a.Name + " (vmware) is inert elsewhere, and of no use there"
+				one = one.saying("%s (%s) is inert elsewhere, and of no use there", a.Name, a.Platform)
 			}
 			r = worst(r, uninstall(f, a, one.with(agentEvidence(a)...)))
 		}

@@ -108,6 +108,8 @@ type Result struct {
 	// ErrorCode is what the target's importer answers to just this, where it is
 	// another word than its usual one for the check.
 	ErrorCode string
+
+	said []Message // what Summary is made of; see Said
 }
 
 // Evidence is what a result was concluded from: a line of a file, or a value.
@@ -134,6 +136,8 @@ type Remediation struct {
 	Root  bool       `json:"root,omitempty"`
 	Text  string     `json:"text,omitempty"`
 	URL   string     `json:"url,omitempty"`
+	// Message is what Text is made of.
+	Message Message `json:"message,omitzero"`
 }
 
 // Judge runs the check for a target and settles the severity. What fails because
@@ -160,16 +164,16 @@ func (c *Check) missing(f *facts.Facts) (Result, bool) {
 	for _, k := range c.Needs {
 		if a, absent := f.Absent(k); absent {
 			if a.NotApplicable {
-				return Result{Status: Skip, Summary: a.Reason}, true
+				return skip("%s", a.Reason), true
 			}
-			return Result{Status: Unknown, Summary: a.Reason}, true
+			return unknown("%s", a.Reason), true
 		}
 	}
 	return Result{}, false
 }
 
 func result(s Status, sev Severity, format string, a ...any) Result {
-	return Result{Status: s, Severity: sev, Summary: fmt.Sprintf(format, a...)}
+	return Result{Status: s, Severity: sev, Summary: fmt.Sprintf(format, a...), said: []Message{message(format, a...)}}
 }
 
 func pass(format string, a ...any) Result    { return result(Pass, "", format, a...) }
@@ -186,7 +190,7 @@ func (r Result) with(e ...Evidence) Result {
 }
 
 func (r Result) hint(format string, a ...any) Result {
-	r.Remediation = append(r.Remediation, Remediation{Type: "hint", Text: fmt.Sprintf(format, a...)})
+	r.Remediation = append(r.Remediation, Remediation{Type: "hint", Text: fmt.Sprintf(format, a...), Message: message(format, a...)})
 	return r
 }
 

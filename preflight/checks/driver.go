@@ -81,7 +81,7 @@ func bestGroup(f *facts.Facts, groups [][]string, judge func(*facts.Facts, strin
 			r = worst(r, one)
 		}
 		if len(more) > 0 {
-			r.Summary += "; likewise " + strings.Join(more, ", ")
+			r = r.more("; likewise %s", strings.Join(more, ", "))
 		}
 		if i == 0 || r.Status.Rank() < best.Status.Rank() {
 			best = r

@@ -18,7 +18,7 @@ func extra(f *facts.Facts, t *targets.Target, x targets.Extra, groups [][]string
 	if r.Status == Pass {
 		return r
 	}
-	r.Summary += ": " + x.Why
+	r = r.more(": %s", x.Why)
 	r = r.with(sourced(t, x.Fact, "drivers", "", strings.Join(x.Any, "|")))
 	if x.Severity != "" {
 		r.Severity = Severity(x.Severity)

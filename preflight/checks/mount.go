@@ -122,7 +122,7 @@ var mountFstabDeviceNames = Check{
 				if one = deviceName(f, t, "", l.Resolved); one.Status == Pass {
 					continue
 				}
-				one.Summary += " (" + point(l) + ")"
+				one = one.more(" (%s)", point(l))
 			}
 			if one.Severity == "" && one.Status != Unknown {
 				one.Severity = lineSeverity(l)

@@ -21,7 +21,7 @@ func oldKernel(f *facts.Facts, t *targets.Target) Result {
 	r := warn(Medium, "kernel %s is older than %s", f.Drivers.Kernel, t.MinKernel.Value).
 		with(sourced(t, t.MinKernel.Fact, "kernel", f.Drivers.Kernel, "at least "+t.MinKernel.Value))
 	if t.MinKernel.Note != "" {
-		r.Summary += ": " + t.MinKernel.Note
+		r = r.more(": %s", t.MinKernel.Note)
 	}
 	return r
 }

@@ -17,7 +17,7 @@ var diskSizeLimit = Check{
 		r := pass("%s, of which %s are carried", size(d.Size), size(d.Carried)).with(value("virtual size", fmt.Sprint(d.Size), ""), value("carried", fmt.Sprint(d.Carried), ""))
 		for _, one := range []Result{largest(d, t), smallest(d, t), multiple(d, t), imageSize(d, t), compressed(d, t), larger(d, t), formats(d, t)} {
 			if one.Status == Pass && one.Summary != "" { // passes, with a note
-				r.Summary += "; " + one.Summary
+				r = r.also(one)
 			}
 			r = worst(r, one)
 		}

@@ -13,9 +13,14 @@ type Disk struct {
 	Image            bool
 	Size, SectorSize int64
 	// Table is never nil once gathered; its Kind says that there is none.
-	Table       *ptable.Table
-	Volumes     []Volume
-	Carried     int64
+	Table   *ptable.Table
+	Volumes []Volume
+	// LeftOut are volumes of the device that the image does not have.
+	LeftOut []Volume
+	Carried int64
+	// Picture is how much of each part of the disk is carried: Cells hex digits,
+	// "0" nothing, "f" all; empty where it is not known.
+	Picture     string
 	Outputs     []Output
 	Mounts      []Mount
 	Consistency string
@@ -38,7 +43,9 @@ type Volume struct {
 	Number int
 	// Start is the first byte on the device, -1 where the volume is not one run;
 	// Size is in bytes.
-	Start, Size         int64
+	Start, Size int64
+	// Carried is how many of its bytes the image carries.
+	Carried             int64
 	Type, UUID, Label   string
 	PartUUID, PartLabel string
 	PartType            string

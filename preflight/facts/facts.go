@@ -100,6 +100,7 @@ type Facts struct {
 	Load   Load
 	Mounts Mounts
 	Swap   Swap
+	Names  Names
 	// OtherMounts are mounts of the running system whose device is not on this
 	// disk; empty unless the guest is this machine's own system.
 	OtherMounts []OtherMount
@@ -158,9 +159,11 @@ type Options struct {
 	Modules []string
 	// Template says that the image is for many machines.
 	Template bool
-	// Now is the time; the zero time means the clock's.
-	// Now is the day on which accounts are judged to have expired; zero is today.
+	// Now is the time by which accounts and releases have expired; the zero time
+	// means the clock's.
 	Now time.Time
+	// Watch, if set, remembers what is read.
+	Watch *Watch
 }
 
 // gatherer carries what the gatherers share.

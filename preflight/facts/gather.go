@@ -24,6 +24,9 @@ func Gather(ctx context.Context, s Source, o Options) (*Facts, error) {
 		return f, nil
 	}
 	g.fs = tree
+	if f.Guest.Live {
+		g.fs = o.Watch.over(tree, g.livePath(f.Guest.RootPath), f.Guest.Mounted)
+	}
 	defer func() { _ = tree.Close() }() // read only
 	return f, g.all(ctx)
 }
@@ -46,20 +49,12 @@ func (g *gatherer) all(ctx context.Context) error {
 	g.otherMounts()
 	for _, step := range []func(context.Context) error{
 		g.packages, g.loader, g.boot, g.drivers, g.kernels,
-		func(context.Context) error { g.modprobe(); g.grubFiles(); g.prober(); return nil },
-		func(context.Context) error { g.cloudInit(); g.net(); g.accounts(); g.agents(); return nil },
-		func(context.Context) error { g.traces(); g.state(); return nil },
-		func(context.Context) error { g.netRefs(); g.firewall(); return nil },
-		func(context.Context) error { g.directory(); g.ssh(); g.pam(); g.logins(); return nil },
-		func(context.Context) error {
-			g.lvm()
-			g.raid()
-			g.crypttab()
-			g.mounts()
-			g.swap()
-			g.inside()
-			return nil
-		},
+		steps(g.modprobe, g.grubFiles, g.prober),
+		steps(g.cloudInit, g.net, g.accounts, g.agents, g.names),
+		steps(g.traces, g.state),
+		steps(g.netRefs, g.firewall),
+		steps(g.directory, g.ssh, g.pam, g.logins),
+		steps(g.lvm, g.raid, g.crypttab, g.mounts, g.swap, g.inside),
 	} {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -69,6 +64,16 @@ func (g *gatherer) all(ctx context.Context) error {
 		}
 	}
 	return ctx.Err()
+}
+
+// steps runs quick gatherers, which need no context, one after the other.
+func steps(list ...func()) func(context.Context) error {
+	return func(context.Context) error {
+		for _, f := range list {
+			f()
+		}
+		return nil
+	}
 }
 
 // inside looks into the volumes, with a guest or without.

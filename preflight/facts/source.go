@@ -28,8 +28,12 @@ type Source struct {
 	RawPath string
 	// Mounts is what of this disk is mounted now.
 	Mounts []Mount
-	// Carried is how many bytes the image carries.
-	Carried int64
+	// Carried is how many bytes the image carries; CarriedIn, if set, how many of
+	// a part of the disk.
+	Carried   int64
+	CarriedIn func(off, n int64) int64
+	// LeftOut are volumes of the device that the image does not have, by choice.
+	LeftOut []*blockmap.VolumeInfo
 	// Outputs are the image files that would be made.
 	Outputs []Output
 	// Consistency is the rung of the ladder that the export stands on: offline,

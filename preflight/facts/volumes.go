@@ -17,7 +17,7 @@ const maxVolumes = 1024
 // gatherDisk makes the facts of the disk itself. It reads a few sectors.
 func gatherDisk(s *Source) Disk {
 	d := Disk{Device: s.Device, Image: s.Image, Size: s.Size, SectorSize: s.SectorSize, Table: s.Table,
-		Carried: s.Carried, Outputs: s.Outputs, Mounts: s.Mounts, Consistency: s.Consistency}
+		Carried: s.Carried, Outputs: s.Outputs, Mounts: s.Mounts, Consistency: s.Consistency, Picture: picture(s)}
 	if d.Table == nil {
 		d.Table = &ptable.Table{Kind: ptable.KindNone, Broken: "the partition table was not read"}
 	}
@@ -33,6 +33,9 @@ func gatherDisk(s *Source) Disk {
 			d.Volumes = append(d.Volumes, volume(s, v, parts))
 		}
 	}
+	for _, v := range s.LeftOut[:min(len(s.LeftOut), maxVolumes)] {
+		d.LeftOut = append(d.LeftOut, volume(s, v, parts))
+	}
 	// A partition that the scan did not descend into (a broken table) is not a
 	// volume: nothing is read out of it.
 	d.BootCode = bootCode(s.View)
@@ -40,7 +43,7 @@ func gatherDisk(s *Source) Disk {
 }
 
 func volume(s *Source, v *blockmap.VolumeInfo, parts map[string]ptable.Partition) Volume {
-	x := Volume{Name: v.Name, Start: v.Start, Size: v.Size, Type: v.Type, UUID: v.UUID, Label: v.Label,
+	x := Volume{Name: v.Name, Start: v.Start, Size: v.Size, Carried: v.Carried, Type: v.Type, UUID: v.UUID, Label: v.Label,
 		Features: v.Features, Whole: v.Whole, Container: len(v.Children) > 0}
 	if p, ok := parts[v.Name]; ok {
 		x.Number, x.PartUUID, x.PartLabel, x.PartType = p.Number, p.UUID, p.Name, p.Type

@@ -28,6 +28,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"time"
 )
 
 // MaxLinks is how many symbolic links one look-up follows, as in the kernel
@@ -67,6 +68,8 @@ type Attr struct {
 	UID, GID uint32
 	// Immutable says that the file has the inode flag of chattr +i.
 	Immutable bool
+	// Changed is the last change of the inode, of a live tree; else zero.
+	Changed time.Time
 }
 
 // AttrOf is the Attr of a file of an [FS]; ok is false for any other.

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -106,7 +107,7 @@ func statOf(f *os.File, name string) (fs.FileInfo, error) {
 	}
 	a := &Attr{}
 	if st, ok := fi.Sys().(*syscall.Stat_t); ok {
-		a.UID, a.GID = st.Uid, st.Gid
+		a.UID, a.GID, a.Changed = st.Uid, st.Gid, time.Unix(st.Ctim.Unix())
 	}
 	return info{FileInfo: fi, name: base(name), mode: fi.Mode(), attr: a}, nil
 }

@@ -4,38 +4,43 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
 	"migimg/preflight"
 	"migimg/preflight/checks"
+	"migimg/preflight/texts"
 )
 
 // Explain writes one check in full: what was found, what it leads to, on what
 // evidence, and what to do. An unknown id is an error that names similar ones.
-func Explain(w io.Writer, r *preflight.Report, id string) error {
+func Explain(w io.Writer, r *preflight.Report, id string, o Options) error {
 	i := slices.IndexFunc(r.Checks, func(c preflight.CheckResult) bool { return c.ID == id || strings.EqualFold(c.Code, id) })
 	if i < 0 {
 		return unknownID(r, id)
 	}
 	c := r.Checks[i]
 	b := bufio.NewWriter(w)
-	p := &page{b, r, Options{}}
-	p.line("%s  (%s, %s)", c.ID, c.Code, c.Category)
-	p.line("%s.", c.Title)
+	p := &page{b, r, o, o.texts()}
+	p.line("%s  (%s, %s)", c.ID, c.Code, p.t.Text(c.Category))
+	p.line("%s", sentence(p.t.Text(c.Title)))
 	p.line("")
-	p.line("%s, severity %s: %s", words[c.Status].text, c.Severity, clean(c.Summary))
+	p.line("%s", p.t.Format("%s, severity %s: %s", p.t.Text(words[statusWord(c)].text), p.t.Text(string(c.Severity)), clean(p.t.Say(c.Message, c.Summary))))
 	if c.Impact != "" {
-		p.line("What it leads to: %s", c.Impact)
+		p.line("%s", p.t.Format("What it leads to: %s", p.t.Text(c.Impact)))
 	}
 	p.line("")
 	for _, t := range r.Targets {
-		s := fmt.Sprintf("  %s: %s, %s", t.ID, c.StatusBy[t.ID], c.SeverityBy[t.ID])
+		s := fmt.Sprintf("  %s: %s, %s", t.ID, p.t.Text(c.StatusBy[t.ID]), p.t.Text(c.SeverityBy[t.ID]))
 		if by := c.SummaryBy[t.ID]; by != "" && by != c.Summary {
-			s += ": " + clean(by)
+			s += ": " + clean(p.t.Say(c.MessageBy[t.ID], by))
 		}
 		if code := c.MapsTo[t.ID]; code != "" && c.StatusBy[t.ID] == string(checks.Fail) {
-			s += " (the importer's error: " + code + ")"
+			s += p.t.Format(" (the importer's error: %s)", code)
+		}
+		if x, ok := c.Waived[t.ID]; ok {
+			s += p.t.Format(" (waived until %s by %s: %s)", x.Until, clean(x.Who), clean(x.Reason))
 		}
 		p.line("%s", s)
 	}
@@ -65,38 +70,46 @@ func (p *page) evidence(list []checks.Evidence) {
 		return
 	}
 	p.line("")
-	p.line("Evidence:")
+	p.line("%s", p.t.Text("Evidence:"))
 	for _, e := range list {
-		s := e.Path
-		if e.Line > 0 {
-			s += fmt.Sprintf(":%d", e.Line)
-		}
-		for _, x := range []string{e.Key, e.Text} {
-			if x != "" {
-				s = strings.TrimLeft(s+"  "+x, " ")
-			}
-		}
-		if e.Kind == "volume" {
-			s = "volume " + or(e.Key, "(whole disk)")
-		}
-		if e.Actual != "" {
-			s += " is " + e.Actual
-		}
-		if e.Expected != "" {
-			s += ", wanted " + e.Expected
-		}
-		var keys []string
-		for k := range e.Detail {
-			keys = append(keys, k)
-		}
-		slices.Sort(keys)
-		for _, k := range keys {
-			if e.Detail[k] != "" {
-				s += "; " + k + " " + e.Detail[k]
-			}
-		}
-		p.line("  %s", clean(s))
+		p.line("  %s", clean(evidenceLine(p.t, e)))
 	}
+}
+
+// evidenceLine is a piece of evidence in one line.
+func evidenceLine(t *texts.Texts, e checks.Evidence) string {
+	s := e.Path
+	if e.Line > 0 {
+		s += fmt.Sprintf(":%d", e.Line)
+	}
+	for _, x := range []string{e.Key, e.Text} {
+		if x != "" {
+			s = strings.TrimLeft(s+"  "+x, " ")
+		}
+	}
+	if e.Kind == "volume" {
+		s = t.Format("volume %s", or(e.Key, t.Text("(whole disk)")))
+	}
+	if e.Actual != "" {
+		s += t.Format(" is %s", e.Actual)
+	}
+	if e.Expected != "" {
+		s += t.Format(", wanted %s", e.Expected)
+	}
+	for _, k := range slices.Sorted(maps.Keys(e.Detail)) {
+		if e.Detail[k] != "" {
+			s += "; " + k + " " + e.Detail[k]
+		}
+	}
+	return s
+}
+
+// sentence ends a title with a full stop, where the script has one.
+func sentence(s string) string {
+	if strings.IndexFunc(s, func(r rune) bool { return r > 0x2e80 }) >= 0 {
+		return s
+	}
+	return s + "."
 }
 
 func (p *page) remedies(list []checks.Remediation) {
@@ -104,7 +117,7 @@ func (p *page) remedies(list []checks.Remediation) {
 		return
 	}
 	p.line("")
-	p.line("What to do:")
+	p.line("%s", p.t.Text("What to do:"))
 	for _, m := range list {
 		switch m.Type {
 		case "command":
@@ -114,9 +127,17 @@ func (p *page) remedies(list []checks.Remediation) {
 		case "link":
 			p.line("  %s  %s", clean(m.URL), clean(m.Text))
 		default:
-			p.line("  %s", clean(m.Text))
+			p.line("  %s", clean(advice(p.t, m)))
 		}
 	}
+}
+
+// advice is a hint's text.
+func advice(t *texts.Texts, m checks.Remediation) string {
+	if m.Message.ID == "" {
+		return t.Text(m.Text)
+	}
+	return t.Say([]checks.Message{m.Message}, m.Text)
 }
 
 // shell quotes a command for a shell.

@@ -23,11 +23,16 @@ func (p *page) targetsOf(c preflight.CheckResult, wide int) []string {
 	by := map[string][]string{}
 	for _, t := range p.r.Targets {
 		word := c.SeverityBy[t.ID]
+		if _, waived := c.Waived[t.ID]; waived {
+			word = "waived"
+		}
 		switch checks.Status(c.StatusBy[t.ID]) {
 		case checks.Pass, checks.Skip:
 			continue
 		case checks.Unknown:
-			word = "unknown"
+			if word != "waived" {
+				word = "unknown"
+			}
 		case checks.Fail:
 			if word == string(checks.Blocker) {
 				word = "BLOCK"
@@ -41,14 +46,14 @@ func (p *page) targetsOf(c preflight.CheckResult, wide int) []string {
 	if len(words) == 0 {
 		return nil
 	}
-	order := []string{"BLOCK", "unknown", "blocker", "high", "medium", "low", "info"}
+	order := []string{"BLOCK", "unknown", "blocker", "high", "medium", "low", "info", "waived"}
 	slices.SortFunc(words, func(a, b string) int { return slices.Index(order, a) - slices.Index(order, b) })
 	var parts []string
 	for _, w := range words {
 		if len(by[w]) == len(p.r.Targets) {
-			parts = append(parts, w+": all")
+			parts = append(parts, p.t.Text(w)+": "+p.t.Text("all"))
 		} else {
-			parts = append(parts, w+": "+strings.Join(by[w], ", "))
+			parts = append(parts, p.t.Text(w)+": "+strings.Join(by[w], ", "))
 		}
 	}
 	return fold(strings.Join(parts, "; "), wide)
@@ -60,13 +65,13 @@ func (p *page) manyVerdicts() {
 		var ids []string
 		for _, t := range p.r.Targets {
 			if t.Verdict == v {
-				ids = append(ids, t.ID+about(t))
+				ids = append(ids, t.ID+p.about(t))
 			}
 		}
 		if len(ids) == 0 {
 			continue
 		}
-		p.line(" %s", p.paint(verdicts[v].color, verdicts[v].text))
+		p.line(" %s", p.paint(verdicts[v].color, p.t.Text(verdicts[v].text)))
 		for _, l := range fold(strings.Join(ids, ", "), p.o.Width-4) {
 			p.line("   %s", l)
 		}
@@ -75,19 +80,13 @@ func (p *page) manyVerdicts() {
 
 // about is what is to be said of a target behind its name: the errors that its
 // importer would answer, and whose figures were judged by.
-func about(t preflight.TargetInfo) string {
-	var codes []string
-	for _, e := range t.Predicted {
-		if code := clean(e.Code); !slices.Contains(codes, code) {
-			codes = append(codes, code)
-		}
-	}
+func (p *page) about(t preflight.TargetInfo) string {
 	s := ""
-	if len(codes) > 0 {
-		s = " (predicted error: " + strings.Join(codes, ", ") + ")"
+	if codes := predicted(t); len(codes) > 0 {
+		s = p.t.Format(" (predicted error: %s)", strings.Join(codes, ", "))
 	}
 	if len(t.From) > 0 {
-		s += " [as of " + clean(t.AsOf) + ", from " + clean(strings.Join(t.From, ", ")) + "]"
+		s += p.t.Format(" [as of %s, from %s]", clean(t.AsOf), clean(strings.Join(t.From, ", ")))
 	}
 	return s
 }

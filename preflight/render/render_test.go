@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"migimg/preflight"
+	"migimg/preflight/texts"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -45,6 +46,15 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
+func language(t *testing.T, code string) *texts.Texts {
+	t.Helper()
+	x, err := texts.For(code)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return x
+}
+
 func TestTable(t *testing.T) {
 	for _, c := range []struct {
 		file, report string
@@ -54,6 +64,8 @@ func TestTable(t *testing.T) {
 		{"blocked-80.txt", "blocked", Options{Width: 80}},
 		{"ready.txt", "ready", Options{}},
 		{"ready-verbose.txt", "ready", Options{Verbose: true, Width: 120}},
+		{"blocked-ja.txt", "blocked", Options{Texts: language(t, "ja")}},
+		{"blocked-zh.txt", "blocked", Options{Texts: language(t, "zh"), Width: 80}},
 	} {
 		t.Run(c.file, func(t *testing.T) {
 			var b bytes.Buffer
@@ -101,19 +113,26 @@ func TestColor(t *testing.T) {
 func TestExplain(t *testing.T) {
 	r := sample(t, "blocked")
 	var b bytes.Buffer
-	if err := Explain(&b, r, "driver.boot-disk"); err != nil {
+	if err := Explain(&b, r, "driver.boot-disk", Options{}); err != nil {
 		t.Fatal(err)
 	}
 	golden(t, "explain.txt", b.String())
+	for _, lang := range []string{"ja", "zh"} {
+		b.Reset()
+		if err := Explain(&b, r, "driver.boot-disk", Options{Texts: language(t, lang)}); err != nil {
+			t.Fatal(err)
+		}
+		golden(t, "explain-"+lang+".txt", b.String())
+	}
 	for _, c := range r.Checks {
-		if err := Explain(&b, r, c.ID); err != nil {
+		if err := Explain(&b, r, c.ID, Options{}); err != nil {
 			t.Errorf("%s: %v", c.ID, err)
 		}
-		if err := Explain(&b, r, c.Code); err != nil {
+		if err := Explain(&b, r, c.Code, Options{}); err != nil {
 			t.Errorf("%s: %v", c.Code, err)
 		}
 	}
-	err := Explain(&b, r, "driver.bootdisk")
+	err := Explain(&b, r, "driver.bootdisk", Options{})
 	if err == nil || !strings.Contains(err.Error(), "driver.boot-disk") || strings.Contains(err.Error(), "mount.") {
 		t.Error(err)
 	}
@@ -136,7 +155,7 @@ func TestHostileText(t *testing.T) {
 	var b bytes.Buffer
 	_ = Table(&b, r, Options{Verbose: true})
 	for _, c := range r.Checks {
-		_ = Explain(&b, r, c.ID)
+		_ = Explain(&b, r, c.ID, Options{})
 	}
 	if strings.ContainsAny(b.String(), "\x1b\r\x07\u202e") {
 		t.Error("control characters come through")
@@ -176,7 +195,7 @@ func (full) Write([]byte) (int, error) { return 0, errors.New("disk full") }
 
 func TestWriteError(t *testing.T) {
 	r := sample(t, "blocked")
-	if Table(full{}, r, Options{}) == nil || Explain(full{}, r, "driver.boot-disk") == nil {
+	if Table(full{}, r, Options{}) == nil || Explain(full{}, r, "driver.boot-disk", Options{}) == nil {
 		t.Error("a failed write is not reported")
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"migimg/preflight"
 	"migimg/preflight/checks"
+	"migimg/preflight/texts"
 )
 
 // Options are how a report is shown. The zero value is plain text, 100 columns,
@@ -23,6 +24,15 @@ type Options struct {
 	Verbose bool
 	// Width is the terminal's, in columns; 0 means 100. Less than 60 counts as 60.
 	Width int
+	// Texts is the language; nil is English.
+	Texts *texts.Texts
+}
+
+func (o Options) texts() *texts.Texts {
+	if o.Texts == nil {
+		return &texts.Texts{}
+	}
+	return o.Texts
 }
 
 // Table writes the report: a head line, one row a check with each target's
@@ -33,7 +43,7 @@ func Table(w io.Writer, r *preflight.Report, o Options) error {
 	}
 	o.Width = max(60, o.Width)
 	b := bufio.NewWriter(w)
-	p := &page{b, r, o}
+	p := &page{b, r, o, o.texts()}
 	p.head()
 	p.rows()
 	p.counts()
@@ -45,6 +55,7 @@ type page struct {
 	*bufio.Writer
 	r *preflight.Report
 	o Options
+	t *texts.Texts
 }
 
 func (p *page) line(format string, a ...any) {
@@ -65,16 +76,16 @@ func (p *page) head() {
 	words := []string{"migimg preflight", clean(s.Device)}
 	switch {
 	case p.r.OS != nil:
-		words = append(words, or(clean(p.r.OS.Pretty), "an operating system"), strings.ToUpper(clean(p.r.OS.Firmware)))
+		words = append(words, or(clean(p.r.OS.Pretty), p.t.Text("an operating system")), strings.ToUpper(clean(p.r.OS.Firmware)))
 	case statusOf(p.r, "meta.coverage") == checks.Pass:
-		words = append(words, "data disk")
+		words = append(words, p.t.Text("data disk"))
 	default:
-		words = append(words, "operating system unknown")
+		words = append(words, p.t.Text("operating system unknown"))
 	}
 	if s.Live {
-		words = append(words, "live")
+		words = append(words, p.t.Text("live"))
 	} else {
-		words = append(words, "offline")
+		words = append(words, p.t.Text("offline"))
 	}
 	var ids []string
 	for _, t := range p.r.Targets {
@@ -142,22 +153,32 @@ func (p *page) sorted() []preflight.CheckResult {
 	return rows
 }
 
+// group orders rows: failures, what is undecided, warnings, what is waived.
 func group(c preflight.CheckResult) int {
-	if c.Status == checks.Unknown {
-		return 2
+	if c.AllWaived() {
+		return 1
 	}
-	return map[checks.Status]int{checks.Fail: 3, checks.Warn: 1}[c.Status]
+	return map[checks.Status]int{checks.Fail: 4, checks.Unknown: 3, checks.Warn: 2}[c.Status]
 }
 
 var words = map[checks.Status]struct{ text, color string }{
 	checks.Fail: {"FAIL", "31"}, checks.Warn: {"WARN", "33"}, checks.Unknown: {"????", "35"}, checks.Pass: {"pass", "32"}, checks.Skip: {"skip", "2"},
+	preflight.WaivedCount: {"WAIV", "36"},
+}
+
+// statusWord is a check's status for people.
+func statusWord(c preflight.CheckResult) checks.Status {
+	if c.AllWaived() {
+		return preflight.WaivedCount
+	}
+	return c.Status
 }
 
 func (p *page) row(c preflight.CheckResult, wide int) {
-	text := fold(clean(c.Summary), wide)
-	word := words[c.Status]
+	text := fold(clean(p.t.Say(c.Message, c.Summary)), wide)
+	word := words[statusWord(c)]
 	var s strings.Builder
-	s.WriteString(" " + p.paint(word.color, pad(word.text, statusWidth)) + " " + pad(c.ID, idWidth) + " " + pad(text[0], wide))
+	s.WriteString(" " + p.paint(word.color, pad(p.t.Text(word.text), statusWidth)) + " " + pad(c.ID, idWidth) + " " + pad(text[0], wide))
 	if p.many() {
 		text = append(text, p.targetsOf(c, wide)...)
 	} else {
@@ -173,31 +194,37 @@ func (p *page) row(c preflight.CheckResult, wide int) {
 
 // cell is what a check means for one target: its severity, where it matters.
 func (p *page) cell(c preflight.CheckResult, id string) string {
+	if _, waived := c.Waived[id]; waived {
+		return p.paint("36", pad(p.t.Text("waived"), cellWidth))
+	}
 	switch status := checks.Status(c.StatusBy[id]); status {
 	case checks.Pass:
-		return p.paint("32", pad("ok", cellWidth))
+		return p.paint("32", pad(p.t.Text("ok"), cellWidth))
 	case checks.Skip:
 		return p.paint("2", pad("-", cellWidth))
 	case checks.Unknown:
-		return p.paint("35", pad("unknown", cellWidth))
+		return p.paint("35", pad(p.t.Text("unknown"), cellWidth))
 	default:
 		sev := c.SeverityBy[id]
 		if sev == string(checks.Blocker) && status == checks.Fail {
-			return p.paint("31", pad("BLOCK", cellWidth))
+			return p.paint("31", pad(p.t.Text("BLOCK"), cellWidth))
 		}
-		return p.paint("33", pad(sev, cellWidth))
+		return p.paint("33", pad(p.t.Text(sev), cellWidth))
 	}
 }
 
 func (p *page) counts() {
 	n := p.r.Summary.Counts
-	more := "   (-v lists them)"
-	if p.o.Verbose {
-		more = ""
+	s := p.t.Format(" pass %d   warn %d   fail %d   unknown %d   skip %d", n[checks.Pass], n[checks.Warn], n[checks.Fail], n[checks.Unknown], n[checks.Skip])
+	if w := n[preflight.WaivedCount]; w > 0 {
+		s += p.t.Format("   waived %d", w)
 	}
-	p.line(" pass %d   warn %d   fail %d   unknown %d   skip %d%s", n[checks.Pass], n[checks.Warn], n[checks.Fail], n[checks.Unknown], n[checks.Skip], more)
+	if !p.o.Verbose {
+		s += p.t.Text("   (-v lists them)")
+	}
+	p.line("%s", s)
 	if rows := p.sorted(); len(rows) > 0 && group(rows[0]) > 0 {
-		p.line(" What it means and what to do:  migimg preflight --explain %s %s", rows[0].ID, clean(p.r.Source.Device))
+		p.line("%s", p.t.Format(" What it means and what to do:  %s", fmt.Sprintf("migimg preflight --explain %s %s", rows[0].ID, clean(p.r.Source.Device))))
 	}
 }
 
@@ -209,13 +236,27 @@ var verdicts = map[preflight.Verdict]struct{ text, color string }{
 func (p *page) verdicts() {
 	if p.many() {
 		p.manyVerdicts()
-		return
+	} else {
+		for _, t := range p.r.Targets {
+			v := verdicts[t.Verdict]
+			p.line("%s", p.t.Format(" Verdict: %s %s", t.ID, p.paint(v.color, p.t.Text(v.text)))+p.about(t))
+		}
 	}
-	for _, t := range p.r.Targets {
-		v := verdicts[t.Verdict]
-		s := " Verdict: " + t.ID + " " + p.paint(v.color, v.text)
-		p.line("%s", s+about(t))
+	for _, w := range p.r.Waivers {
+		if w.State == "expired" {
+			p.line("%s", p.t.Format(" A waiver has expired: %s for %s, until %s (%s)", w.Check, w.Target, w.Until, clean(w.Reason)))
+		}
 	}
+}
+
+// predicted are the importer's error codes, each once.
+func predicted(t preflight.TargetInfo) (codes []string) {
+	for _, e := range t.Predicted {
+		if code := clean(e.Code); !slices.Contains(codes, code) {
+			codes = append(codes, code)
+		}
+	}
+	return codes
 }
 
 func or(a, b string) string {

@@ -3,84 +3,103 @@ package render
 import (
 	"strings"
 	"unicode"
+	"unicode/utf8"
+
+	"github.com/rivo/uniseg"
 )
 
 // clean makes text of a guest safe for a terminal: no control characters, and
 // nothing that changes the direction of writing.
-func clean(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\t' || r == '\n':
-			return ' '
-		case unicode.IsControl(r), unicode.Is(unicode.Cf, r), r == unicode.ReplacementChar:
-			return '?'
-		}
-		return r
-	}, s)
+func clean(s string) string { return strings.Map(visible, s) }
+
+func visible(r rune) rune {
+	switch {
+	case r == '\t' || r == '\n':
+		return ' '
+	case unicode.IsControl(r), unicode.Is(unicode.Cf, r), r == unicode.ReplacementChar:
+		return '?'
+	}
+	return r
 }
 
 // columns is how wide text is on a terminal: East Asian wide characters take
-// two columns (Unicode Standard Annex 11, the blocks that are wide as a whole),
-// combining ones none.
-func columns(s string) (n int) {
-	for _, r := range s {
-		n += width(r)
-	}
-	return n
-}
-
-func width(r rune) int {
-	switch {
-	case unicode.Is(unicode.Mn, r) || unicode.Is(unicode.Me, r):
-		return 0
-	case r >= 0x1100 && (r <= 0x115f || r >= 0x2e80 && r <= 0xa4cf && r != 0x303f || r >= 0xac00 && r <= 0xd7a3 ||
-		r >= 0xf900 && r <= 0xfaff || r >= 0xfe30 && r <= 0xfe6f || r >= 0xff00 && r <= 0xff60 || r >= 0xffe0 && r <= 0xffe6 ||
-		r >= 0x1f300 && r <= 0x1faff || r >= 0x20000 && r <= 0x3fffd):
-		return 2
-	}
-	return 1
-}
+// two columns, combining ones none.
+func columns(s string) int { return uniseg.StringWidth(s) }
 
 // pad fills text up to n columns, or cuts it there.
 func pad(s string, n int) string {
 	if c := columns(s); c <= n {
 		return s + strings.Repeat(" ", n-c)
 	}
-	c := 0
-	for i, r := range s {
-		if c += width(r); c > n-1 {
-			return s[:i] + "~" + strings.Repeat(" ", n-1-(c-width(r)))
-		}
-	}
-	return s
+	head, c := take(s, n-1)
+	return s[:head] + "~" + strings.Repeat(" ", n-1-c)
 }
 
-// fold breaks text into lines of at most n columns, at blanks where there are
-// any. There is at least one line.
+// take is how many bytes of the text fit into n columns, and how many columns
+// those are.
+func take(s string, n int) (size, used int) {
+	rest, state := s, -1
+	for rest != "" {
+		var g string
+		var w int
+		g, rest, w, state = uniseg.FirstGraphemeClusterInString(rest, state)
+		if used+w > n {
+			break
+		}
+		size, used = size+len(g), used+w
+	}
+	return size, used
+}
+
+// piece is text that is not broken where there is another place to break.
+type piece struct {
+	text  string
+	blank bool // before it, on the same line
+}
+
+// pieces are the words of a text; those in scripts without blanks are broken
+// further (Unicode Standard Annex 14).
+func pieces(s string) (out []piece) {
+	for word := range strings.FieldsSeq(s) {
+		if columns(word) == utf8.RuneCountInString(word) {
+			out = append(out, piece{word, true})
+			continue
+		}
+		blank, state := true, -1
+		for word != "" {
+			var seg string
+			seg, word, _, state = uniseg.FirstLineSegmentInString(word, state)
+			out = append(out, piece{seg, blank})
+			blank = false
+		}
+	}
+	return out
+}
+
+// fold breaks text into lines of at most n columns. There is at least one line.
 func fold(s string, n int) (lines []string) {
 	line := ""
-	for word := range strings.FieldsSeq(s) {
-		for columns(word) > n { // longer than a line: a path
+	for _, p := range pieces(s) {
+		for columns(p.text) > n { // longer than a line: a path
 			if line != "" {
 				lines, line = append(lines, line), ""
 			}
-			c, cut := 0, 0
-			for i, r := range word {
-				if c += width(r); c > n {
-					break
-				}
-				cut = i + len(string(r))
+			cut, _ := take(p.text, n)
+			if cut == 0 {
+				break
 			}
-			lines, word = append(lines, word[:cut]), word[cut:]
+			lines, p.text = append(lines, p.text[:cut]), p.text[cut:]
+		}
+		sep := ""
+		if p.blank && line != "" {
+			sep = " "
 		}
 		switch {
-		case word == "":
-		case line == "":
-			line = word
-		case columns(line)+1+columns(word) > n:
-			lines, line = append(lines, line), word
+		case p.text == "":
+		case line != "" && columns(line+sep+p.text) > n:
+			lines, line = append(lines, line), p.text
 		default:
-			line += " " + word
+			line += sep + p.text
 		}
 	}
 	if line != "" || len(lines) == 0 {
