@@ -17,10 +17,7 @@ var mountCrypttab = Check{
 		if c.Missing || len(c.Lines)+len(c.Errors) == 0 {
 			return skip("no encrypted volume is set up")
 		}
-		r := pass("%s, each on this disk", plural(len(c.Lines), "entry"))
-		if len(c.Lines) != 1 {
-			r.Summary = strings.Replace(r.Summary, "entrys", "entries", 1)
-		}
+		r := pass("%s, each on this disk", plural(len(c.Lines), "line"))
 		for _, e := range c.Errors {
 			r = worst(r, warn(Medium, "line %d: %s", e.Line, e.Why).with(file("/etc/crypttab", e.Line, "")))
 		}
@@ -92,7 +89,7 @@ func cryptDevice(f *facts.Facts, t *targets.Target, l facts.CryptLine) Result {
 	if random && hardwareName(l.Resolved) && r.Status != Unknown {
 		// Without a header to recognise, whatever has the name is overwritten.
 		r.Severity = High
-		r.Summary += ": it gets a new key at every boot, and what has the name then is overwritten"
+		r = r.more(": it gets a new key at every boot, and what has the name then is overwritten")
 	}
 	if r.Severity == Low && r.Status == Fail {
 		r.Status = Warn

@@ -28,7 +28,7 @@ var accessDirectory = Check{
 		}
 		r := warn("", "accounts come from a directory service, too (%s)", what)
 		if len(d.Member) > 0 {
-			r.Summary += ", where this machine has an account of its own"
+			r = r.more(", where this machine has an account of its own")
 		}
 		for _, line := range d.Databases {
 			r = r.with(file("/etc/nsswitch.conf", 0, line))

@@ -102,7 +102,7 @@ var fsSpace = Check{
 			return unknown("the free space of no filesystem of the system is known")
 		}
 		if r.Summary == "" {
-			r.Summary = "enough on " + plural(n, "filesystem")
+			r = r.saying("enough on %s", plural(n, "filesystem"))
 		}
 		return r
 	},

@@ -35,8 +35,9 @@ var accessLoginPath = Check{
 			out.Evidence = r.Evidence
 			return wayOut(out, f)
 		case any == answer.Yes:
-			r.Status, r.Summary = Pass, strings.Join(ways, ", ")
-			return r
+			out := pass("%s", strings.Join(ways, ", "))
+			out.Evidence = r.Evidence
+			return out
 		case any == answer.Maybe:
 			out := unknown("no way to log in is sure: %s", doubt(f, w))
 			out.Evidence = r.Evidence

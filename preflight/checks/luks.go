@@ -21,7 +21,7 @@ var diskLUKS = Check{
 			r = worst(r, luksVolume(f, l))
 		}
 		if r.Summary == "" {
-			r.Summary = "encrypted volumes do not hold up the boot"
+			r = r.saying("encrypted volumes do not hold up the boot")
 		}
 		return r
 	},
@@ -81,7 +81,7 @@ func luksVolume(f *facts.Facts, l facts.LUKSVolume) Result {
 		}
 	case "unused":
 		r.Severity = Medium
-		r.Summary += "; /etc/crypttab does not have it"
+		r = r.more("; /etc/crypttab does not have it")
 	}
 	return r.with(ev)
 }

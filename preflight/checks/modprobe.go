@@ -32,7 +32,7 @@ var driverBlacklist = Check{
 			}
 			if groups = there(f, groups, available); len(groups) > 0 {
 				if one := bestGroup(f, groups, blockedLater(Medium)); one.Status != Pass {
-					one.Summary += ": " + x.Why
+					one = one.more(": %s", x.Why)
 					r = worst(r, one)
 				}
 			}

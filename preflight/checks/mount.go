@@ -183,7 +183,7 @@ var mountFstabResolves = Check{
 			case facts.Elsewhere:
 				one := fail(lineSeverity(l), "%s (%s): %s", l.Spec, point(l), l.Resolved.Why).with(lineOf(l))
 				if forEver(l) {
-					one.Summary += "; the boot waits for it without an end (x-systemd.device-timeout)"
+					one = one.more("; the boot waits for it without an end (x-systemd.device-timeout)")
 				}
 				one = one.
 					hint("Comment line %d of /etc/fstab out, or add nofail,x-systemd.device-timeout=10s to its options.", l.Line)

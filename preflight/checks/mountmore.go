@@ -164,7 +164,7 @@ func mountUnit(f *facts.Facts, t *targets.Target, u facts.MountUnit) Result {
 		r.Status = Warn
 	}
 	if len(u.NeededBy) > 0 {
-		r.Summary += "; " + strings.Join(u.NeededBy, ", ") + " needs it"
+		r = r.more("; %s needs it", strings.Join(u.NeededBy, ", "))
 	}
 	return r.with(ev).hint("Write What=/dev/disk/by-uuid/UUID in %s, or disable the unit.", u.File)
 }

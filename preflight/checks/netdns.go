@@ -33,7 +33,7 @@ var netDNS = Check{
 		case static && len(d.Servers) > 0:
 			r = pass("%s is written by hand", conf)
 			if asksDHCP(&f.Net) {
-				r.Summary = "DHCP sets the servers"
+				r = r.saying("DHCP sets the servers")
 			} else if p := privateServers(d.Servers); len(p) == len(d.Servers) {
 				r = warn("", "%s names only servers of a private network (%s)", conf, strings.Join(p, ", ")).
 					hint("Name a server that the target's network reaches, or let DHCP write the file.")

@@ -20,7 +20,7 @@ var netFirewall = Check{
 		fw := f.Firewall
 		r := pass("no packet filter is started at boot")
 		if len(fw.Filters) > 0 {
-			r.Summary = "SSH is let in"
+			r = r.saying("SSH is let in")
 		}
 		for _, x := range fw.Filters {
 			if x.Name == "ip6tables" {

@@ -58,7 +58,7 @@ func unfit(n *facts.Net, confs []facts.NetConfig, names, fits []string) Result {
 	}
 	switch {
 	case len(confs) == 0 && len(n.Configs) > 0:
-		r.Summary = "the network configuration is not brought up at boot"
+		r = r.saying("the network configuration is not brought up at boot")
 		if i := slices.IndexFunc(n.Configs, func(c facts.NetConfig) bool { return !c.Off && !c.Virtual() && !n.InForce(c) }); i >= 0 {
 			c := n.Configs[i]
 			// Something that no link on the disk tells may start it.
@@ -70,13 +70,13 @@ func unfit(n *facts.Net, confs []facts.NetConfig, names, fits []string) Result {
 	case len(confs) == 0 && len(n.Managers) == 0:
 		return unknown("no network configuration of a kind that is read, and no program for it is started at boot")
 	case len(confs) == 0:
-		r.Summary = "nothing configures a network card"
+		r = r.saying("nothing configures a network card")
 	case len(fits) == len(names):
 		return pass("a configuration is for %s", strings.Join(fits, ", "))
 	case len(fits) > 0:
 		r = warn(Medium, "the configuration is for %s, but without net.ifnames=0 the card's name is made of its slot (%s)", strings.Join(fits, ", "), strings.Join(names, ", "))
 	case bound != "":
-		r.Summary = bound + " is bound to this machine's card"
+		r = r.saying("%s is bound to this machine's card", bound)
 	}
 	return r
 }

@@ -64,10 +64,10 @@ var osClusterRoles = Check{
 			}
 			one := warn(sev, "%s: a copy would collide with the original", x.Name)
 			if x.Note != "" {
-				one.Summary = x.Name + ": a copy " + x.Note
+				one = one.saying("%s: a copy %s", x.Name, x.Note)
 			}
 			if x.Idle {
-				one.Summary = x.Name + " is set up, and nothing starts it at boot"
+				one = one.saying("%s is set up, and nothing starts it at boot", x.Name)
 			}
 			r = worst(r, one.with(seen(x)...))
 		}
@@ -135,7 +135,7 @@ var osSecrets = Check{
 			r = worst(r, warn(sev, "").with(seen(x)...))
 		}
 		if len(names) > 0 {
-			r.Summary = "the image holds " + strings.Join(names, ", ")
+			r = r.saying("the image holds %s", strings.Join(names, ", "))
 			r = r.hint("Keep the image, and the place that it is uploaded to, as safe as the server. In a template remove these files.")
 		}
 		return unlooked(r, f, facts.TraceSecret)

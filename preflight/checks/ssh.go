@@ -180,9 +180,9 @@ var accessHostKeys = Check{
 			r := pass("%d host keys", len(s.HostKeys))
 			switch {
 			case cloud == answer.Yes && !f.CloudInit.Config.KeepHostKeys:
-				r.Summary += ", which cloud-init makes anew for a new instance: clients then warn"
+				r = r.more(", which cloud-init makes anew for a new instance: clients then warn")
 			default:
-				r.Summary += "; every machine made of this image has the same ones"
+				r = r.more("; every machine made of this image has the same ones")
 			}
 			for _, k := range s.HostKeys {
 				r = r.with(file(k, 0, ""))

@@ -102,9 +102,9 @@ var diskSwap = Check{
 			r = worst(r, unknown("%s", f.Swap.Problems[0]))
 		}
 		if r.Summary == "" {
-			r.Summary = plural(n, "line") + " of swap in /etc/fstab, all in the image"
+			r = r.saying("%s of swap in /etc/fstab, all in the image", plural(n, "line"))
 			if n == 0 {
-				r.Summary = "no swap in /etc/fstab"
+				r = r.saying("no swap in /etc/fstab")
 			}
 		}
 		return r.with(zram...)

@@ -214,7 +214,7 @@ func TestFiles(t *testing.T) {
 					t.Errorf("%s/%s: %q has the values %v, its translation %v", lang, e.Name(), id, want, got)
 				}
 				if q := strconv.Quote(id); !strings.Contains(source, q[1:len(q)-1]) && !strings.Contains(source, id) {
-					t.Logf("%s/%s: nobody says %q any more", lang, e.Name(), id)
+					t.Errorf("%s/%s: nobody says %q any more", lang, e.Name(), id)
 				}
 			}
 		}
