@@ -58,7 +58,7 @@ func newPhysicalVolume(v blockmap.Volume, l *label, g *group) (*physicalVolume, 
 		return nil, err
 	}
 	for _, l := range g.lvs {
-		l.runs = p.follow(l)
+		l.runs = p.follow(v, l)
 	}
 	return p, nil
 }
@@ -110,10 +110,18 @@ const maxPieces = 1 << 20
 // follow finds where l lies on the volume, or nil where it cannot be followed:
 // because it is a part of another one or has flags that say that it is not as it
 // seems, or because of how or where its segments lie.
-func (p *physicalVolume) follow(l *logical) []run {
-	if !l.visible || l.flag != "" || len(l.usedBy) > 0 {
+func (p *physicalVolume) follow(v blockmap.Volume, l *logical) []run {
+	switch {
+	case !l.visible || l.flag != "" || len(l.usedBy) > 0:
 		return nil
+	case len(l.segments) > 0 && l.segments[0].kind == "raid1":
+		return p.followLegs(v, l)
 	}
+	return p.place(l)
+}
+
+// place is follow for a volume, whatever it is used for, that is linear or striped.
+func (p *physicalVolume) place(l *logical) []run {
 	var runs []run
 	pieces := int64(0)
 	for _, s := range l.segments {

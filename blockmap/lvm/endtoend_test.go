@@ -21,6 +21,7 @@ import (
 	"migimg/blockmap"
 	"migimg/blockmap/all"
 	"migimg/blockmap/ext4"
+	"migimg/blockmap/scantest"
 	"migimg/blockmap/swap"
 )
 
@@ -28,7 +29,6 @@ const (
 	diskSize         = 560 * mib
 	lvmAt, lvmSize   = 8 * mib, 250 * mib
 	raidAt, raidSize = 260 * mib, 298 * mib
-	dataAt, dataSize = 2 * mib, 295 * mib // in the RAID's member
 )
 
 // placed is a filesystem that was made in a file of its own, and where it belongs
@@ -76,31 +76,6 @@ func open(t *testing.T, path string) *os.File {
 	}
 	t.Cleanup(func() { _ = f.Close() })
 	return f
-}
-
-// raidSuper is a superblock of version 1.2 of the first of two members.
-func raidSuper() []byte {
-	le := binary.LittleEndian
-	b := make([]byte, 4096)
-	le.PutUint32(b, 0xa92b4efc)
-	le.PutUint32(b[4:], 1)
-	copy(b[16:], "0123456789abcdef")
-	copy(b[32:], "host:0")
-	le.PutUint32(b[72:], 1)
-	le.PutUint64(b[80:], dataSize/512)
-	le.PutUint32(b[92:], 2)
-	le.PutUint64(b[128:], dataAt/512)
-	le.PutUint64(b[136:], dataSize/512)
-	le.PutUint64(b[144:], 8)
-	le.PutUint64(b[208:], ^uint64(0))
-	le.PutUint32(b[220:], 2)
-	le.PutUint16(b[258:], 1)
-	sum := uint64(0)
-	for i := 0; i < 260; i += 4 {
-		sum += uint64(le.Uint32(b[i:]))
-	}
-	le.PutUint32(b[216:], uint32(sum)+uint32(sum>>32))
-	return b
 }
 
 // filesystem makes an ext4 of n bytes with files in it, some of them deleted.
@@ -172,11 +147,12 @@ func TestEndToEnd(t *testing.T) {
 	b.run("sh", "-c", fmt.Sprintf("printf 'label: gpt\nstart=1MiB, size=4MiB\nstart=%dMiB, size=%dMiB, type=lvm\nstart=%dMiB, size=%dMiB, type=raid\n' | sfdisk -q %s",
 		lvmAt/mib, lvmSize/mib, raidAt/mib, raidSize/mib, img))
 	disk := open(t, img)
-	if _, err := disk.WriteAt(raidSuper(), raidAt+4096); err != nil {
+	super, at, data := scantest.RaidMember("1.2", raidSize)
+	if _, err := disk.WriteAt(super, raidAt+at); err != nil {
 		t.Fatal(err)
 	}
 	lvmDev := b.loop(img, lvmAt, lvmSize)
-	raidDev := b.loop(img, raidAt+dataAt, dataSize)
+	raidDev := b.loop(img, raidAt+data.Off, data.Len)
 	b.script(`pvcreate -q --pvmetadatacopies 2 $D0; vgcreate -q vg0 $D0; lvnew -L60M -n root vg0; lvnew -L60M -n home vg0; lvextend -q --driverloaded n -L+40M vg0/root
 lvnew -L16M -n swap vg0; pvcreate -q $D1; vgcreate -q vg1 $D1; lvnew -L100M -n data vg1`)
 	places := map[string]*placed{
@@ -190,7 +166,7 @@ lvnew -L16M -n swap vg0; pvcreate -q $D1; vgcreate -q vg1 $D1; lvnew -L100M -n d
 	for _, d := range []struct {
 		dev, prefix string
 		off         int64
-	}{{lvmDev, "2/vg0-", lvmAt}, {raidDev, "3/md/vg1-", raidAt + dataAt}} {
+	}{{lvmDev, "2/vg0-", lvmAt}, {raidDev, "3/md/vg1-", raidAt + data.Off}} {
 		for _, s := range b.segments(d.dev) {
 			s.at += d.off
 			if s.lv == "" {

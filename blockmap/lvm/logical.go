@@ -16,6 +16,7 @@ type logical struct {
 	// other volumes, or has snapshots.
 	usedBy []string
 	runs   []run // where it lies on the physical volume; nil where it is not followed
+	raid   followed
 }
 
 // segment is a run of a logical volume's extents that are made in one way.
@@ -26,6 +27,8 @@ type segment struct {
 	stripe int64 // bytes; 0 with one area
 	areas  []place
 	parts  []string // the logical volumes that it names
+	flags  string   // what stands behind the type
+	legs   []leg    // of a raid1 that is described as expected
 }
 
 // place is where an area begins: on a physical volume, if pv is set.
@@ -140,7 +143,7 @@ func (g *group) readSegment(n *node) (s segment, first int64, err error) {
 	if f.err != nil {
 		return s, 0, f.err
 	}
-	s.kind = kind
+	s.kind, s.flags = kind, flags
 	if _, ok := segmentType(kind); !ok || flags != "" && kind == "striped" {
 		return s, 0, fmt.Errorf("%s is of the type %q, which is not known", n.name, kind+strings.TrimSuffix("+"+flags, "+"))
 	}
@@ -153,6 +156,8 @@ func (g *group) readSegment(n *node) (s segment, first int64, err error) {
 		}
 	case "mirror":
 		list, number = "mirrors", f.number("mirror_count", most32)
+	case "raid1":
+		s.legs = readLegs(n)
 	}
 	if f.err != nil {
 		return s, 0, f.err

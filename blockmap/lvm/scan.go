@@ -13,9 +13,12 @@
 //
 // Volumes that are linear or striped with all of their extents on this physical
 // volume are handed on to be scanned, under the name that device-mapper has for
-// them: "vg-lv", with hyphens of the two names doubled. All others (RAIDs,
-// mirrors, thin pools, snapshots and their origins, caches, what continues on
-// another disk) keep all of their extents, with a warning that names them.
+// them: "vg-lv", with hyphens of the two names doubled. So is the first copy here
+// of a raid1, where its metadata proves that nothing failed, nothing is being
+// synchronised, and nothing was being written; other copies keep all of their
+// extents. So do all other volumes (RAIDs, thin pools, snapshots and their origins,
+// caches, what continues on another disk), with a warning that names them. Mirrors
+// of the old kind are among them: their log does not say whether an image failed.
 //
 // Checked are the checksums of the label, of the headers of all metadata areas
 // and of the text; that the areas agree; that no metadata update was under way;

@@ -34,6 +34,9 @@ func (p *physicalVolume) warnings() (w []string) {
 	}
 	t := touching{p: p, known: map[string]bool{}}
 	for _, l := range p.group.lvs {
+		if l.raid.leg != "" && len(w) <= maxWarnings {
+			w = append(w, l.raid.warning(p.group.name+"/"+l.name))
+		}
 		if l.runs != nil || !l.visible && len(l.usedBy) > 0 || !t.touches(l) {
 			continue // a hidden part is named by what it is a part of
 		}
@@ -51,7 +54,9 @@ func (p *physicalVolume) why(l *logical) string {
 		switch s.kind {
 		case "striped", "linear":
 		case "raid1":
-			return "it is a RAID (raid1), and LVM's description does not say whether this copy is up to date"
+			if why := l.raid.why; why != "" {
+				return "it is a RAID (raid1): " + why
+			}
 		default:
 			words, _ := segmentType(s.kind)
 			return "it is " + words
