@@ -75,10 +75,11 @@ type row struct {
 
 var fillNames = map[Fill]string{Empty: "empty", Light: "1 %", Half: "50 %", Full: "97 %", Fragmented: "fragmented"}
 
-// TestMatrix makes filesystems in all variants and at all levels, and shows what
-// a map carries against what is used. MIGIMG_MATRIX names the filesystems, or
-// "all"; the table is written to MIGIMG_MATRIX_OUT. By itself the test makes a
-// few small ones. testdata/matrix.sh runs it.
+// TestMatrix makes filesystems in all variants and at all levels, and disks with
+// several of them, and shows what a map carries against what is used. MIGIMG_MATRIX
+// names the filesystems and disks, or "all"; the table is written to
+// MIGIMG_MATRIX_OUT. By itself the test makes a few small ones. testdata/matrix.sh
+// runs it.
 func TestMatrix(t *testing.T) {
 	need.Root(t)
 	names := strings.Fields(os.Getenv("MIGIMG_MATRIX"))
@@ -86,6 +87,7 @@ func TestMatrix(t *testing.T) {
 	if short {
 		names = []string{"ext2", "swap", "squashfs"}
 	}
+	asked := slices.Clone(names)
 	scanners := all.Scanners()
 	var rows []*row
 	for _, f := range filesystems() {
@@ -101,6 +103,12 @@ func TestMatrix(t *testing.T) {
 		names = slices.DeleteFunc(names, func(n string) bool { return n == f.name })
 		need.Tool(t, append([]string{"losetup", "mount", "sh", "cp"}, f.tools...)...)
 		rows = append(rows, f.run(t, scanners, short)...)
+	}
+	for i, d := range composites() {
+		if short && i == 0 || slices.ContainsFunc(asked, func(n string) bool { return n == "all" || n == "disks" || n == d.name }) {
+			names = slices.DeleteFunc(names, func(n string) bool { return n == "disks" || n == d.name })
+			rows = append(rows, d.run(t, scanners, short)...)
+		}
 	}
 	if len(names) > 0 && names[0] != "all" {
 		t.Errorf("no such filesystem: %q", names)
