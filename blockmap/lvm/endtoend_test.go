@@ -147,7 +147,7 @@ func TestEndToEnd(t *testing.T) {
 	b.run("sh", "-c", fmt.Sprintf("printf 'label: gpt\nstart=1MiB, size=4MiB\nstart=%dMiB, size=%dMiB, type=lvm\nstart=%dMiB, size=%dMiB, type=raid\n' | sfdisk -q %s",
 		lvmAt/mib, lvmSize/mib, raidAt/mib, raidSize/mib, img))
 	disk := open(t, img)
-	super, at, data := scantest.RaidMember("1.2", raidSize)
+	super, at, data := scantest.RaidMember("1.2", 0, raidSize)
 	if _, err := disk.WriteAt(super, raidAt+at); err != nil {
 		t.Fatal(err)
 	}

@@ -84,21 +84,43 @@ func (m *member) check(size int64) {
 type active struct {
 	role        int64
 	first       bool // no other member has this role or one before it
+	alone       bool // no other member is active
 	clean       bool // no writes were under way, and no resync
 	writeMostly bool
+	bitmap      bool // the array keeps a bitmap of what is being written
 }
 
-// checkSync refuses a member whose data may not be the array's. Where the members
-// may differ, the kernel reads from the first that is in sync and not "write
-// mostly", and copies it to the others (drivers/md/raid1.c, raid1_sync_request).
+// checkSync refuses a member whose data may not be the array's.
+//
+// A superblock is marked clean when the last write has reached all members, and not
+// clean before the next one reaches any (drivers/md/md.c, md_write_start and
+// set_in_sync), so the members of a clean array are equal. A member that is written
+// a mark later than another is equal to it, too: nothing is written in between.
+//
+// Without the mark, a crash may have left them different. Until the kernel has made
+// them equal again it reads from the first that is in sync and not "write mostly",
+// and it copies that one to the others: drivers/md/raid1.c, raid1_sync_request, and
+// read_balance from resync_offset on, which says how far that has got. A bitmap
+// changes how much is copied, not which way. So the first one is followed.
+//
+// But a member without the mark may as well have fallen out while the others went on.
+// Without a bitmap all of it is written anew when it comes back. With one, only what
+// was written since (super_1_validate, events_cleared): then a block whose data was
+// on all members when it fell out, and which a filesystem entered into its books
+// only afterwards, is free in this member and used in the array. Which of both it is
+// this disk does not tell, unless no other member is active.
 func (m *member) checkSync(a active) {
 	if a.role < 0 || a.role >= m.disks {
 		m.refuse("the member has the role %d in an array of %d", a.role, m.disks)
 	}
-	if a.clean || a.first && !a.writeMostly {
-		return
+	const until = "wait until the array is idle and clean (mdadm --wait, mdadm --wait-clean) or stop it (mdadm --stop)"
+	switch {
+	case a.clean || a.alone:
+	case !a.first || a.writeMostly:
+		m.refuse("the array was being written to or resynchronised, and this is not the member that the others are made like: export the first member, or %s", until)
+	case a.bitmap:
+		m.refuse("the array was being written to or resynchronised, or this member fell out of it then; as the array has a bitmap, what is written to a member that comes back is not all of it: %s", until)
 	}
-	m.refuse("the array was being written to or resynchronised, and this is not the member that the others are made like: export the first member, or wait until the array is idle and clean (mdadm --wait, mdadm --wait-clean) or stop it (mdadm --stop)")
 }
 
 func (m *member) features() []string {

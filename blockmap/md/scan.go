@@ -10,7 +10,7 @@
 // and not being recovered, reshaped or replaced, has no bad blocks, and is in sync
 // with the others. While an array is written to, or after a crash, the members
 // may differ; then the one that the kernel would copy to the others is followed:
-// the first. All other levels spread their data over the members and are carried
+// the first, if the array has no bitmap (see checkSync). All other levels spread their data over the members and are carried
 // whole, as is what has features that are not known. The superblock's checksum is
 // verified, and that nothing of md's own overlaps the data.
 package md

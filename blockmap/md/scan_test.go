@@ -73,19 +73,23 @@ func TestFollowed(t *testing.T) {
 						s.roles[0] = 0
 					}
 				}},
+				{"being written, with a bitmap, the other is gone", func(s *super, b []byte) {
+					s.resync, s.roles[1], s.diskState[1] = 0, 0xfffe, 1
+					if s.version == "0.90" {
+						s.roles[1] = 1
+					}
+					withBitmap(s, b)
+					s.state &^= 1
+				}},
+				{"being written, write mostly, the other is gone", func(s *super, _ []byte) {
+					s.resync, s.state, s.flags, s.roles[1], s.diskState = 0, 0, 1, 0xfffe, []uint32{0x206, 1}
+					if s.version == "0.90" {
+						s.roles[1] = 1
+					}
+				}},
 				{"write mostly, clean", func(s *super, _ []byte) { s.flags, s.diskState[0] = 1, 0x206 }},
 				{"bad blocks' list", func(s *super, _ []byte) { s.badBlocks = map[string]int32{"1.0": -8}[s.version] + 8 }},
-				{"bitmap", func(s *super, b []byte) {
-					if s.version == "0.90" {
-						s.state |= 1 << 8
-						return
-					}
-					s.features, s.bitmap = 1, 8
-					if s.version == "1.0" {
-						s.bitmap = -16
-					}
-					putBitmap(b, s.at(int64(len(b)))+int64(s.bitmap)*512, 4, s.size, 64*kib)
-				}},
+				{"bitmap", withBitmap},
 			} {
 				if c.name == "bad blocks' list" && v == "1.0" {
 					continue
@@ -153,6 +157,8 @@ func TestWhole(t *testing.T) {
 		{"resync half done, the second", "1.2", func(s *super, _ []byte) { s.resync, s.dev = 1000, 1 }, "not the member"},
 		{"being written, write mostly", "0.90 1.2", func(s *super, _ []byte) { s.resync, s.state, s.flags, s.diskState[0] = 0, 0, 1, 0x206 }, "not the member"},
 		{"being written, two first", "0.90 1.2", func(s *super, _ []byte) { s.resync, s.state, s.roles[1] = 0, 0, 0 }, "not the member"},
+		{"being written, with a bitmap", "0.90 1.0 1.1 1.2", func(s *super, b []byte) { withBitmap(s, b); s.resync = 0; s.state &^= 1 }, "fell out of it"},
+		{"resync half done, with a bitmap", "1.2", func(s *super, b []byte) { withBitmap(s, b); s.resync = 1000 }, "fell out of it"},
 		{"padding", "1.2", func(s *super, _ []byte) { s.padding = 1 }, "not known"},
 		{"device flag", "1.2", func(s *super, _ []byte) { s.flags = 4 }, "not known"},
 		{"block size", "1.2", func(s *super, _ []byte) { s.blockSize = 4096 }, "block size"},

@@ -100,11 +100,14 @@ func (m *member) checkDisk(w []uint32) {
 	case state&^(diskActive|diskSync|diskMostly|diskFailFast) != 0 || state&diskActive == 0:
 		m.refuse("the member is in a state that is not known (%#x)", state)
 	}
-	a := active{role: int64(own[3]), first: true, clean: w[33]&stateClean != 0, writeMostly: state&diskMostly != 0}
+	a := active{
+		role: int64(own[3]), first: true, alone: true, clean: w[33]&stateClean != 0,
+		writeMostly: state&diskMostly != 0, bitmap: w[33]&stateBitmap != 0,
+	}
 	for i := range disks0 {
 		d := disk(i)
-		if i != int(number) && d[4]&diskSync != 0 && d[4]&(diskFaulty|diskRemoved) == 0 && int64(d[3]) <= a.role {
-			a.first = false
+		if i != int(number) && d[4]&diskSync != 0 && d[4]&(diskFaulty|diskRemoved) == 0 {
+			a.alone, a.first = false, a.first && int64(d[3]) > a.role
 		}
 	}
 	m.checkSync(a)

@@ -140,7 +140,10 @@ func (m *member) checkRole(b []byte, devices int) {
 		m.refuse("the RAID superblock does not list its own member")
 		return
 	}
-	a := active{role: role(int(own)), first: true, clean: le.Uint64(b[208:]) == everythingSync, writeMostly: b[184]&flagMostly != 0}
+	a := active{
+		role: role(int(own)), first: true, alone: true, clean: le.Uint64(b[208:]) == everythingSync,
+		writeMostly: b[184]&flagMostly != 0, bitmap: le.Uint32(b[8:])&featureBitmap != 0,
+	}
 	switch {
 	case a.role == roleSpare:
 		m.refuse("a spare disk of an array: it holds no data of it")
@@ -152,8 +155,8 @@ func (m *member) checkRole(b []byte, devices int) {
 		m.refuse("the member's role %#x in the array is not known", a.role)
 	}
 	for i := range devices {
-		if r := role(i); i != int(own) && r < roleMax && r <= a.role {
-			a.first = false
+		if r := role(i); i != int(own) && r < roleMax {
+			a.alone, a.first = false, a.first && r > a.role
 		}
 	}
 	m.checkSync(a)

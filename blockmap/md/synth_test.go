@@ -148,6 +148,19 @@ func (s *super) bytes0() []byte {
 	return b
 }
 
+// withBitmap gives the array in b a bitmap.
+func withBitmap(s *super, b []byte) {
+	if s.version == "0.90" {
+		s.state |= 1 << 8
+		return
+	}
+	s.features, s.bitmap = 1, 8
+	if s.version == "1.0" {
+		s.bitmap = -16
+	}
+	putBitmap(b, s.at(int64(len(b)))+int64(s.bitmap)*512, 4, s.size, 64*kib)
+}
+
 // putBitmap puts the header of a bitmap at byte at.
 func putBitmap(b []byte, at int64, version uint32, sectors uint64, chunk uint32) {
 	le := binary.LittleEndian

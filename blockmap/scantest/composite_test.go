@@ -82,6 +82,8 @@ type compositeCase struct {
 	// copies are the places of further copies that a kernel would read from, too, as
 	// those of a RAID1.
 	copies map[string][]place
+	// followed says of copies that they are not carried whole.
+	followed map[string]bool
 }
 
 func (c *composite) run(t *testing.T, scanners []blockmap.Scanner, short bool) (rows []*row) {
@@ -93,7 +95,7 @@ func (c *composite) run(t *testing.T, scanners []blockmap.Scanner, short bool) (
 		r := &row{name: c.name, variant: c.variant, sector: c.sector, fill: fill, punch: "not run", restore: "not run"}
 		rows = append(rows, r)
 		t.Run(fmt.Sprintf("%s/%s/%d/%s", c.name, c.variant, c.sector, fillNames[fill]), func(t *testing.T) {
-			d := &compositeCase{composite: c, t: t, dir: t.TempDir(), out: r, places: map[string][]place{}, copies: map[string][]place{}}
+			d := &compositeCase{composite: c, t: t, dir: t.TempDir(), out: r, places: map[string][]place{}, copies: map[string][]place{}, followed: map[string]bool{}}
 			d.run(scanners)
 		})
 	}
@@ -217,6 +219,9 @@ func (d *compositeCase) make(c content) *inside {
 		used, err := strconv.ParseInt(strings.TrimSpace(x.made.script(x.made.used, dev)), 10, 64)
 		d.must(err)
 		d.out.used += used
+		if d.followed[c.volume] {
+			d.out.used += used
+		}
 	})
 	x.files = x.made.files(x.img)
 	if len(x.files) < 10 && r.fill != Empty {

@@ -58,6 +58,13 @@ func (d *compositeCase) table(script string) map[int]blockmap.Range {
 	return parts
 }
 
+// copied says that another copy of a content fills a range of the disk, and is
+// followed, too.
+func (d *compositeCase) copied(volume string, on blockmap.Range) {
+	d.copies[volume] = []place{{0, on.Off, on.Len}}
+	d.followed[volume] = true
+}
+
 // at says that a content fills ranges of the disk.
 func (d *compositeCase) at(volume string, on ...blockmap.Range) {
 	first := int64(0)
@@ -69,9 +76,9 @@ func (d *compositeCase) at(volume string, on ...blockmap.Range) {
 
 // member makes a part of the disk a member of a RAID1 of md, and returns where the
 // array's data is. mdadm must find nothing wrong with it.
-func (d *compositeCase) member(r blockmap.Range, version string) blockmap.Range {
+func (d *compositeCase) member(r blockmap.Range, version string, number int) blockmap.Range {
 	d.t.Helper()
-	super, at, data := RaidMember(version, r.Len)
+	super, at, data := RaidMember(version, number, r.Len)
 	d.write(r.Off+at, super)
 	d.onLoop(r, func(dev string) {
 		said := shell(d.t, `mdadm --examine "$D"`, "D="+dev)

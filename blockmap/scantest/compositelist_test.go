@@ -25,7 +25,7 @@ func composites() []*composite {
 			lay: func(d *compositeCase) {
 				p := d.table("label: gpt\nstart=1MiB, size=160MiB, type=raid\nsize=12MiB, type=linux\n")
 				d.at("2", p[2])
-				d.volumes("1/md/vg0-", d.group(d.member(p[1], "1.2"), `pvcreate -q "$D"; vgcreate -q vg0 "$D"
+				d.volumes("1/md/vg0-", d.group(d.member(p[1], "1.2", 0), `pvcreate -q "$D"; vgcreate -q vg0 "$D"
 					lvnew -L32M -n root vg0; lvnew -L48M -n var vg0; lvextend -q --driverloaded n -L+32M vg0/root; lvnew -L16M -n swap vg0`))
 			},
 		},
@@ -98,15 +98,16 @@ func composites() []*composite {
 			},
 		},
 		{
-			name: "gpt-md", variant: "md 1.0 /boot, md 1.1", size: 160 * mib, sector: 512, fills: some, tools: lvm,
+			name: "gpt-md", variant: "md 1.0 /boot, md 1.1, both members", size: 240 * mib, sector: 512, fills: some, tools: lvm,
 			contents: []content{
 				{volume: "1/md", fs: "ext4", size: 47 * mib},
-				{volume: "2/md", fs: "ext3", size: 95 * mib},
+				{volume: "2/md", fs: "ext3", size: 79 * mib},
 			},
 			lay: func(d *compositeCase) {
-				p := d.table("label: gpt\nstart=1MiB, size=48MiB, type=raid\nsize=96MiB, type=raid\n")
-				d.at("1/md", d.member(p[1], "1.0"))
-				d.at("2/md", d.member(p[2], "1.1"))
+				p := d.table("label: gpt\nstart=1MiB, size=48MiB, type=raid\nsize=80MiB, type=raid\nsize=80MiB, type=raid\n")
+				d.at("1/md", d.member(p[1], "1.0", 1))
+				d.at("2/md", d.member(p[2], "1.1", 0))
+				d.copied("2/md", d.member(p[3], "1.1", 1))
 			},
 		},
 		{

@@ -10,11 +10,11 @@ import (
 // The kernel alone writes the metadata of RAIDs: mdadm and lvm2 cannot without md
 // and device-mapper. So tests that have neither build it from the kernel's structures.
 
-// RaidMember is the superblock of the first of two members of a clean RAID1 of md,
-// as the kernel and mdadm have it (include/uapi/linux/raid/md_p.h), for a member of
-// size bytes: where it belongs, and where the array's data lies. The version is
+// RaidMember is the superblock of member number (0 or 1) of two of a clean RAID1 of
+// md, as the kernel and mdadm have it (include/uapi/linux/raid/md_p.h), for a member
+// of size bytes: where it belongs, and where the array's data lies. The version is
 // "1.0", "1.1" or "1.2".
-func RaidMember(version string, size int64) (super []byte, at int64, data blockmap.Range) {
+func RaidMember(version string, number int, size int64) (super []byte, at int64, data blockmap.Range) {
 	le := binary.LittleEndian
 	const room = 1 << 20 // before the data, or behind it
 	data = blockmap.Range{Off: room, Len: size - room}
@@ -39,7 +39,8 @@ func RaidMember(version string, size int64) (super []byte, at int64, data blockm
 	le.PutUint64(b[128:], uint64(data.Off/sector))
 	le.PutUint64(b[136:], uint64(data.Len/sector))
 	le.PutUint64(b[144:], uint64(at/sector))
-	copy(b[168:], "fedcba9876543210")
+	le.PutUint32(b[160:], uint32(number))
+	copy(b[168:], fmt.Sprintf("member %d        ", number))
 	le.PutUint64(b[192:], 1700000000)
 	le.PutUint64(b[200:], 17)
 	le.PutUint64(b[208:], ^uint64(0))
