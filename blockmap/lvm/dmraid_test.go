@@ -107,7 +107,7 @@ func TestRaid1(t *testing.T) {
 				t.Errorf("whole %q\nfree    %v\nmust be %v", r.Whole, k.free, c.free)
 			}
 			if c.why != "" {
-				if len(k.names) > 0 || !strings.Contains(said, "r is carried whole: it is a RAID (raid1): ") || !strings.Contains(said, c.why) {
+				if len(k.names) > 0 || !strings.Contains(said, "r is carried whole: it is a RAID (raid1): ") || !strings.Contains(said, c.why) || strings.Contains(said, "is followed") {
 					t.Errorf("%q, %q does not say %q", k.names, said, c.why)
 				}
 				return

@@ -3,6 +3,7 @@
 package lvm_test
 
 import (
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"migimg/blockmap"
 	"migimg/blockmap/lvm"
+	"migimg/blockmap/scantest"
 )
 
 // TestGroups compares with what lvm2 says of groups that it has made. Their
@@ -93,13 +95,15 @@ func TestRestoredGroups(t *testing.T) {
 	lin := func(id, name, status string, count int, pv, at string) string {
 		return vol(id, name, status, count, "type = \"striped\"\nstripe_count = 1\nstripes = [\""+pv+"\", "+at+"]")
 	}
-	for _, c := range []struct{ name, lvs, warn string }{
-		{"raid1", vol("1", "r", shown, 4, `type = "raid1"
+	raid1 := vol("1", "r", shown, 4, `type = "raid1"
 device_count = 2
 region_size = 1024
 raids = ["r_rmeta_0", "r_rimage_0", "r_rmeta_1", "r_rimage_1"]`) +
-			lin("2", "r_rmeta_0", hidden, 1, "pv0", "3") + lin("3", "r_rimage_0", hidden, 4, "pv0", "4") +
-			lin("4", "r_rmeta_1", hidden, 1, "pv1", "0") + lin("5", "r_rimage_1", hidden, 4, "pv1", "1"), "r is carried whole: it is a RAID (raid1)"},
+		lin("2", "r_rmeta_0", hidden, 1, "pv0", "3") + lin("3", "r_rimage_0", hidden, 4, "pv0", "4") +
+		lin("4", "r_rmeta_1", hidden, 1, "pv1", "0") + lin("5", "r_rimage_1", hidden, 4, "pv1", "1")
+	for _, c := range []struct{ name, lvs, warn string }{
+		{"raid1", raid1, "r is carried whole: it is a RAID (raid1): it has no RAID superblock"},
+		{"raid1 in sync", raid1, "the copy r_rimage_0 is followed"},
 		{"mirror", vol("1", "m", shown, 4, `type = "mirror"
 mirror_count = 2
 mirror_log = "m_mlog"
@@ -137,8 +141,21 @@ cow_store = "s"`), "o is carried whole: it has a snapshot or is one"},
 				t.Fatal(err)
 			}
 			b.script(`vgcfgrestore -q --driverloaded n --force -f ` + b.path("text") + ` vg0`)
-			b.compare(b.path("disk0"), b.loops[0], size, "", nil, c.warn)
-			b.compare(b.path("disk1"), b.loops[1], size, "", nil, "has other physical volumes, too")
+			var followed []string
+			if c.name == "raid1 in sync" {
+				followed = []string{"vg0-r"}
+				for i, dev := range b.loops {
+					for _, s := range b.segments(dev) {
+						if strings.HasPrefix(s.lv, "r_rmeta_") {
+							if _, err := open(t, b.path(fmt.Sprint("disk", i))).WriteAt(scantest.RaidMeta(i, 2, 16*mib), s.at); err != nil {
+								t.Fatal(err)
+							}
+						}
+					}
+				}
+			}
+			b.compare(b.path("disk0"), b.loops[0], size, "", followed, c.warn)
+			b.compare(b.path("disk1"), b.loops[1], size, "", followed, "has other physical volumes, too")
 		})
 	}
 }

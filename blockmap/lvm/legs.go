@@ -82,6 +82,7 @@ func (p *physicalVolume) followLegs(v blockmap.Volume, l *logical) []run {
 			r.why = fmt.Sprintf("its copy %s has another size", g.image)
 		}
 		if r.why != "" {
+			r.leg, r.others = "", 0
 			return nil
 		}
 		proven = append(proven, m)
