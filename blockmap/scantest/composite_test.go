@@ -52,9 +52,9 @@ func opaque() map[string]struct{ make, check string } {
 		"unknown": {make: `head -c "$SIZE" /dev/urandom >"$DEV"`},
 		"zeros":   {},
 		"LUKS":    {make: `mke2fs -q -t ext4 "$DEV" $(((SIZE >> 10) - (16 << 10)))k; ` + encrypt, check: opens},
-		"LVM on LUKS": {make: lvmScript + `D=$(losetup --find --show --sizelimit $((SIZE - (16 << 20))) "$DEV"); trap 'losetup -d "$D"' EXIT
+		"LVM on LUKS": {make: lvmScript + `D=$(losetup --find --show --sizelimit $((SIZE - (16 << 20))) "$DEV"); trap 'losetup -d "$D"; rm -r "$LVM_SYSTEM_DIR"' EXIT
 			lvmsee "$D"; pvcreate -q "$D"; vgcreate -q vg0 "$D"; lvnew -l100%FREE -n root vg0
-			mke2fs -q -t ext4 -E offset=1048576 "$D" 8m; losetup -d "$D"; trap - EXIT; ` + encrypt, check: opens},
+			mke2fs -q -t ext4 -E offset=1048576 "$D" 8m; losetup -d "$D"; trap 'rm -r "$LVM_SYSTEM_DIR"' EXIT; ` + encrypt, check: opens},
 	}
 }
 
