@@ -125,6 +125,14 @@ func debian() fstest.MapFS {
 }
 
 // with returns a guest with files replaced; nil removes one.
+// anyCard is debian with any network card configured by DHCP: on a hypervisor,
+// where cloud-init may have nothing to go by, that matters.
+func anyCard() fstest.MapFS {
+	m := with(debian(), enabled("systemd-networkd.service"))
+	m["etc/systemd/network/a.network"] = text("[Match]\nType=ether\n[Network]\nDHCP=yes\n")
+	return m
+}
+
 func with(m fstest.MapFS, change map[string]*fstest.MapFile) fstest.MapFS {
 	m = maps.Clone(m)
 	for k, v := range change {

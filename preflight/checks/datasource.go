@@ -149,6 +149,9 @@ func provisions(f *facts.Facts, t *targets.Target) answer.Answer {
 	}
 	switch r := cloudinitDatasource.Run(f, t); r.Status {
 	case Pass:
+		if t.Seed != nil { // the machine may have none
+			return answer.Maybe
+		}
 		return answer.Yes
 	case Fail:
 		return answer.No

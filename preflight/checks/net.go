@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"migimg/preflight/facts"
+	"migimg/preflight/facts/answer"
 	"migimg/preflight/facts/netcfg"
 	"migimg/preflight/targets"
 )
@@ -59,7 +60,7 @@ func rebuildInitramfs(r Result, f *facts.Facts) Result {
 // configuresNet says that cloud-init sets the network up anew on the target,
 // from what the target says.
 func configuresNet(f *facts.Facts, t *targets.Target) bool {
-	return f.Net.CloudInit && f.Net.CloudInitFile == "" && offered(f, t)
+	return f.Net.CloudInit && f.Net.CloudInitFile == "" && provisions(f, t) == answer.Yes
 }
 
 // physical are the active configurations of real cards, and of those whose kind
@@ -193,9 +194,4 @@ func unbind(r Result, c facts.NetConfig) Result {
 		return r.hint("In %s, replace match: macaddress: and set-name: of %s with match: {name: \"e*\"}.", c.File, c.ID)
 	}
 	return r.hint("Take the hardware address out of %s.", c.File)
-}
-
-// offered says whether cloud-init has a data source that the target offers.
-func offered(f *facts.Facts, t *targets.Target) bool {
-	return slices.ContainsFunc(t.Datasources.Values, f.CloudInit.Offers)
 }

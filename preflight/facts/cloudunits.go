@@ -82,7 +82,7 @@ func (g *gatherer) cloudUnitStates(c *CloudInit) {
 		// Debian's and Ubuntu's units hang on cloud-init.target, which the generator
 		// turns on at boot.
 		for _, d := range unitDirs {
-			if f, _ := g.exists(d + "/cloud-init.target.wants"); len(f) > 0 && len(c.Enabled) == 0 {
+			if wanted := g.glob(path.Join(d, "cloud-init.target.wants", "cloud-*.service")); len(wanted) > 0 && len(c.Enabled) == 0 {
 				c.Enabled = append(c.Enabled, "cloud-init.target")
 			}
 		}

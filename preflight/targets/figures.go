@@ -45,6 +45,10 @@ type Names struct {
 	Fact
 }
 
+// OnRequest is the Seed of targets whose machines have a data source only if
+// their owner attaches one.
+const OnRequest = "on-request"
+
 // Word is one word, such as a version.
 type Word struct {
 	Value string `json:"value"`

@@ -141,6 +141,7 @@ func TestValidate(t *testing.T) {
 		"boot_disk_any_of[0]:":          func(p *Target) { p.Disk = Groups{AnyOf: [][]string{{"virtio-blk"}}, Fact: sure} },
 		"extra_modules[0].any:":         func(p *Target) { p.Extra = []Extra{{Why: "y", Fact: sure}} },
 		"architectures.values:":         func(p *Target) { p.Architectures = Names{Values: []string{"vax"}, Fact: sure} },
+		"datasource_seed.value:":        func(p *Target) { p.Seed = &Word{Value: "perhaps", Fact: sure} },
 		"min_kernel.value:":             func(p *Target) { p.MinKernel = &Word{Value: "new", Fact: sure} },
 		"commands[0].step:":             func(p *Target) { p.Commands = []Command{{Step: "pray", Text: "x", Fact: sure}} },
 		"restrictions[0].text:":         func(p *Target) { p.Restrictions = []Text{{Fact: sure}} },

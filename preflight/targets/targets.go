@@ -76,7 +76,10 @@ type Target struct {
 	// NICs is how many network cards an imported machine has.
 	NICs *Figure `json:"nics,omitempty"`
 	// Datasources are cloud-init's data sources that it offers.
+	// Seed is "on-request" where one is there only if the machine's owner attaches
+	// it; nil where every machine has it.
 	Datasources Names `json:"datasources,omitzero"`
+	Seed        *Word `json:"datasource_seed,omitempty"`
 	// Agents are the platforms whose guest agents belong there.
 	Agents []string `json:"agent_platforms,omitempty"`
 	// Severity changes a check's severity for this target.

@@ -131,6 +131,9 @@ func (p *problems) figures(t *Target) {
 	if t.MinKernel != nil && !kernelWord.MatchString(t.MinKernel.Value) {
 		p.add("min_kernel.value", "%q is not a version as 3.10", t.MinKernel.Value)
 	}
+	if t.Seed != nil && t.Seed.Value != OnRequest {
+		p.add("datasource_seed.value", "%q is not %q", t.Seed.Value, OnRequest)
+	}
 }
 
 func (p *problems) words(t *Target) {
