@@ -13,6 +13,8 @@ unmkinitramfs "$initrd" "$TMP/ird"; main=$TMP/ird; [ ! -d "$TMP/ird/main" ] || m
 const (
 	noVirtio = `find . -name 'virtio*.ko*' -delete`
 	shell    = "(initramfs)" // of initramfs-tools, where the root does not come
+	// toGPT writes a GPT in the MBR's place; the swap partition makes room at the end.
+	toGPT = `sfdisk -q --no-reread -N 2 "$IMG" <<<'7342080,1000000,82'; sgdisk --mbrtogpt "$IMG" >/dev/null`
 	// esp turns the swap partition into an ESP whose loader is Debian's alone.
 	esp = `sfdisk -q --no-reread --part-type "$IMG" 2 ef
 dd if=/dev/zero of="$TMP/esp" bs=1M count=64 status=none; mformat -i "$TMP/esp" -F ::
@@ -24,11 +26,11 @@ dd if="$TMP/esp" of="$IMG" bs=1M seek=3585 conv=notrunc status=none`
 // guests are the broken ones.
 var guests = []guest{
 	// The loader's configuration.
-	{name: "root=/dev/sda1", fires: "boot.root-spec", status: "fail", blocked: true, console: shell,
+	{name: "root=/dev/sda1", target: "tencent", fires: "boot.root-spec", status: "fail", blocked: true, console: shell,
 		how: `sed -i 's|root=UUID=[^ ]*|root=/dev/sda1|' "$ROOT/boot/grub/grub.cfg"`},
 	{name: "root=UUID= of another disk", fires: "boot.root-spec", status: "fail", blocked: true, console: shell,
 		how: `sed -i 's|root=UUID=[^ ]*|root=UUID=11111111-2222-3333-4444-555555555555|' "$ROOT/boot/grub/grub.cfg"`},
-	{name: "resume= to a disk that stays behind", fires: "boot.cmdline", status: "warn",
+	{name: "resume= to a disk that stays behind", fires: "boot.cmdline", status: "fail",
 		how: `sed -i 's|\(vmlinuz-.* ro\)|\1 resume=UUID=11111111-2222-3333-4444-555555555555|' "$ROOT/boot/grub/grub.cfg"`},
 	{name: "emergency mode on the command line", fires: "boot.cmdline", status: "fail",
 		how: `sed -i 's|\(vmlinuz-.* ro\)|\1 systemd.unit=emergency.target|' "$ROOT/boot/grub/grub.cfg"`},
@@ -38,11 +40,12 @@ var guests = []guest{
 		how: `sed -i 's/GRUB_TIMEOUT=.*/GRUB_TIMEOUT=-1/' "$ROOT/etc/default/grub"`},
 
 	// Kernel and initramfs.
-	{name: "no kernel", fires: "boot.kernel-files", status: "fail", blocked: true, how: `rm "$ROOT"/boot/vmlinuz-*`},
-	{name: "no initramfs", fires: "boot.kernel-files", status: "fail", blocked: true, how: `rm "$ROOT"/boot/initrd.img-*`},
+	{name: "no kernel", fires: "boot.kernel-files", status: "fail", blocked: true,
+		also: []string{"boot.default-kernel", "driver.boot-disk", "driver.blacklist", "initramfs.readable"}, how: `rm "$ROOT"/boot/vmlinuz-*`},
+	{name: "no initramfs", fires: "boot.kernel-files", status: "fail", blocked: true, also: []string{"driver.boot-disk", "initramfs.readable"}, how: `rm "$ROOT"/boot/initrd.img-*`},
 	{name: "initramfs cut short", fires: "initramfs.readable", status: "fail", blocked: true, console: "Kernel panic",
 		how: `f=$(echo "$ROOT"/boot/initrd.img-*); truncate -s $(($(stat -c %s "$f") / 2)) "$f"`},
-	{name: "initramfs of another kernel", fires: "driver.boot-disk", status: "fail", blocked: true, console: shell,
+	{name: "initramfs of another kernel", fires: "initramfs.readable", status: "fail", blocked: true, also: []string{"driver.boot-disk"}, console: shell,
 		how: repack(`mv usr/lib/modules/* usr/lib/modules/5.10.0-1-amd64 2>/dev/null || mv lib/modules/* lib/modules/5.10.0-1-amd64`, "gzip")},
 	{name: "no virtio in the initramfs, gzip", fires: "driver.boot-disk", status: "fail", blocked: true, console: shell, how: repack(noVirtio, "gzip")},
 	{name: "no virtio in the initramfs, xz", fires: "driver.boot-disk", status: "fail", blocked: true, console: shell, how: repack(noVirtio, "xz --check=crc32")},
@@ -50,24 +53,25 @@ var guests = []guest{
 	{name: "no virtio in the initramfs, lz4", fires: "driver.boot-disk", status: "fail", blocked: true, console: shell, how: repack(noVirtio, "lz4 -l")},
 	{name: "no virtio in the initramfs, bzip2", fires: "driver.boot-disk", status: "fail", blocked: true, console: shell, how: repack(noVirtio, "bzip2")},
 	{name: "no virtio in the initramfs, lzma", fires: "driver.boot-disk", status: "fail", blocked: true, console: shell, how: repack(noVirtio, "lzma")},
-	{name: "driver blacklisted in the initramfs", fires: "driver.blacklist", status: "fail", blocked: true, console: shell,
+	{name: "driver blacklisted in the initramfs", target: "tencent", fires: "driver.blacklist", status: "fail", blocked: true, console: shell,
 		how: repack(`echo 'blacklist virtio_blk' >etc/modprobe.d/hard.conf; echo 'install virtio_blk /bin/false' >>etc/modprobe.d/hard.conf`, "gzip")},
 	{name: "network driver blacklisted", fires: "driver.blacklist", status: "fail",
 		how: `echo 'install virtio_net /bin/true' >"$ROOT/etc/modprobe.d/hard.conf"; echo 'blacklist virtio_net' >>"$ROOT/etc/modprobe.d/hard.conf"`},
 
 	// Tables and loaders.
-	{name: "disk: no boot code", fires: "boot.loader-present", status: "fail", blocked: true,
+	{name: "disk: no boot code", fires: "boot.loader-present", status: "fail", blocked: true, also: []string{"boot.firmware"},
 		how: `dd if=/dev/zero of="$IMG" bs=1 count=440 conv=notrunc status=none`},
 	{name: "disk: GPT where BIOS starts GRUB from behind the MBR", fires: "boot.loader-present", status: "fail", blocked: true,
-		how: `sgdisk --mbrtogpt "$IMG" >/dev/null`},
+		how: toGPT},
 	{name: "disk: GPT for a target that takes MBR", target: "tencent", fires: "disk.partition-table", status: "warn",
-		how: `sgdisk --mbrtogpt "$IMG" >/dev/null; sgdisk -n 3:34:2047 -t 3:ef02 -a 1 "$IMG" >/dev/null`},
-	{name: "disk: no fallback loader on the ESP", fires: "boot.esp-fallback", status: "fail", how: esp},
+		how: toGPT + "; sgdisk -a 1 -n 3:34:2047 -t 3:ef02 \"$IMG\" >/dev/null"},
+	{name: "disk: no fallback loader on the ESP", fires: "boot.esp-fallback", status: "fail", how: esp,
+		also: []string{"boot.loader-present"}}, // the program on the ESP is nobody's
 	{name: "disk: errors noted in the root filesystem", fires: "fs.clean", status: "fail",
 		how: `debugfs -w -R 'set_super_value state 2' "$IMG?offset=1048576" 2>/dev/null`},
 
 	// Mounts.
-	{name: "fstab: / by device name", fires: "mount.fstab-device-names", status: "fail", blocked: true, console: "emergency",
+	{name: "fstab: / by device name", target: "tencent", fires: "mount.fstab-device-names", status: "fail", blocked: true, console: "emergency",
 		how: `sed -i 's|^UUID=[^ ]* / |/dev/sda1 / |' "$ROOT/etc/fstab"`},
 	{name: "fstab: a disk that stays behind", fires: "mount.fstab-resolves", status: "fail",
 		how: `mkdir "$ROOT/data"; echo 'UUID=11111111-2222-3333-4444-555555555555 /data ext4 defaults 0 2' >>"$ROOT/etc/fstab"`},
@@ -75,11 +79,11 @@ var guests = []guest{
 		how: `mkdir "$ROOT/data"; echo 'UUID=11111111-2222-3333-4444-555555555555 /data ext4 nofail,x-systemd.device-timeout=1 0 2' >>"$ROOT/etc/fstab"`},
 	{name: "fstab: NFS without nofail", fires: "mount.fstab-network", status: "warn",
 		how: `mkdir "$ROOT/nfs"; echo '192.0.2.7:/export /nfs nfs defaults 0 0' >>"$ROOT/etc/fstab"`},
-	{name: "fstab: a broken line", fires: "mount.fstab-syntax", status: "warn",
+	{name: "fstab: a broken line", fires: "mount.fstab-syntax", status: "fail",
 		how: `echo 'UUID=11111111-2222-3333-4444-555555555555 /data' >>"$ROOT/etc/fstab"`},
 	{name: "crypttab: sealed to this machine's TPM", fires: "mount.crypttab", status: "fail",
 		how: `echo 'data UUID=11111111-2222-3333-4444-555555555555 none tpm2-device=auto' >"$ROOT/etc/crypttab"`},
-	{name: "a mount unit by device name", fires: "mount.units", status: "warn",
+	{name: "a mount unit by device name", fires: "mount.units", status: "fail",
 		how: `printf '[Mount]\nWhat=/dev/sdb1\nWhere=/data\nType=ext4\n\n[Install]\nWantedBy=multi-user.target\n' >"$ROOT/etc/systemd/system/data.mount"
 mkdir -p "$ROOT/etc/systemd/system/multi-user.target.wants"; ln -s ../data.mount "$ROOT/etc/systemd/system/multi-user.target.wants/data.mount"`},
 
@@ -122,8 +126,6 @@ ln -s /lib/systemd/system/nftables.service "$ROOT/etc/systemd/system/sysinit.tar
 		how: `echo 'datasource_list: [Azure]' >"$ROOT/etc/cloud/cloud.cfg.d/99_ds.cfg"`},
 
 	// The system's state.
-	{name: "an LVM filter for sd disks only", fires: "disk.lvm-config", status: "warn",
-		how: `mkdir -p "$ROOT/etc/lvm"; printf 'devices {\n\tglobal_filter = [ "a|^/dev/sd.*|", "r|.*|" ]\n}\n' >"$ROOT/etc/lvm/lvm.conf"`},
 	{name: "VMware's tools from the tarball", fires: "agent.conflicts", status: "fail",
 		how: `mkdir -p "$ROOT/etc/vmware-tools" "$ROOT/usr/bin"; echo 'answer BINDIR /usr/bin' >"$ROOT/etc/vmware-tools/locations"; printf '#!/usr/bin/perl\n' >"$ROOT/usr/bin/vmware-uninstall-tools.pl"; chmod 755 "$ROOT/usr/bin/vmware-uninstall-tools.pl"`},
 	{name: "boots into rescue mode", fires: "os.boot-target", status: "fail",

@@ -4,8 +4,8 @@
 #
 #   testdata/disks/guest.sh DEMO.img OUT.img
 #
-# The disk of disks/demo.sh (made if it is not there), with cloud-init and nftables
-# installed, its network configured by DHCP whatever the card is called, and SSH's
+# The disk of disks/demo.sh (made if it is not there), with cloud-init, nftables and
+# timesyncd installed, its network configured by DHCP whatever the card is called, and SSH's
 # host keys made at boot. Needs root, loop devices and this machine's apt sources.
 # An image that this script made of the same demo disk is kept.
 set -euo pipefail
@@ -68,7 +68,7 @@ eval "$(apt-config shell http_p Acquire::http::Proxy https_p Acquire::https::Pro
     printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d" # start nothing here
     chmod 755 "$root/usr/sbin/policy-rc.d"
     chroot "$root" apt-get "${options[@]}" update
-    chroot "$root" apt-get "${options[@]}" -y install cloud-init nftables
+    chroot "$root" apt-get "${options[@]}" -y install cloud-init nftables systemd-timesyncd
     rm "$root/usr/sbin/policy-rc.d"
     rm -f "$root/etc/netplan"/*.yaml
     printf 'auto lo\niface lo inet loopback\n' >"$root/etc/network/interfaces" || true
