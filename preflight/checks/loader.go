@@ -155,6 +155,8 @@ func biosLoader(f *facts.Facts) Result {
 		switch s.Next {
 		case "empty":
 			return fixGrub(f, fail("", "%s holds GRUB, but its next part at byte %d is empty", where, s.NextAt))
+		case "gpt":
+			return fixGrub(f, fail("", "%s holds GRUB, but a GPT was written over its next part at byte %d", where, s.NextAt))
 		case "core":
 			return pass("GRUB in %s, with its core image", where)
 		}

@@ -39,6 +39,10 @@ func TestRealGRUB(t *testing.T) {
 	if s := readSector(bytes.NewReader(disk), "", 0); s.Next != "empty" {
 		t.Errorf("without its core: %+v", s)
 	}
+	copy(disk[512:], "EFI PART")
+	if s := readSector(bytes.NewReader(disk), "", 0); s.Next != "gpt" {
+		t.Errorf("under a GPT: %+v", s)
+	}
 }
 
 // syslinux's boot sectors only hand over.

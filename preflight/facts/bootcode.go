@@ -29,7 +29,8 @@ type BootSector struct {
 	Code   string
 	// NextAt is the byte on the disk where the loader's next part lies, -1 where
 	// the sector does not say. Next is "core" where GRUB's core image is there,
-	// "empty" where only zeros are, "" where it cannot be told.
+	// "empty" where only zeros are, "gpt" where a GPT was written over it, "" where
+	// it cannot be told.
 	NextAt int64
 	Next   string
 	// Err is why the sector could not be read.
@@ -96,6 +97,8 @@ func nextPart(view io.ReaderAt, at int64) string {
 		return "core"
 	case len(bytes.Trim(b, "\x00")) == 0:
 		return "empty"
+	case string(b[:8]) == "EFI PART":
+		return "gpt"
 	}
 	return ""
 }

@@ -93,7 +93,7 @@ func (g *gatherer) starts() {
 	case f.Mode == "bios" && first.Code == CodeNone && len(g.f.Loader.ESPs) == 0 && !g.f.Guest.Live:
 		f.Mode = "none"
 		why("but the boot sector is empty")
-	case f.Mode == "both" && first.Next == "empty" && uefi:
+	case f.Mode == "both" && (first.Next == "empty" || first.Next == "gpt") && uefi:
 		f.Mode = "uefi"
 		why("but GRUB's core image, which the boot sector starts, is gone")
 	case f.Mode == "both" && empty:
