@@ -63,7 +63,7 @@ var guests = []guest{
 		how: `dd if=/dev/zero of="$IMG" bs=1 count=440 conv=notrunc status=none`},
 	{name: "disk: GPT where BIOS starts GRUB from behind the MBR", fires: "boot.loader-present", status: "fail", blocked: true,
 		how: toGPT},
-	{name: "disk: GPT for a target that takes MBR", target: "tencent", fires: "disk.partition-table", status: "warn",
+	{name: "disk: GPT for a target that takes MBR", target: "tencent", fires: "disk.partition-table", status: "warn", also: []string{"boot.loader-present"},
 		how: toGPT + "; sgdisk -a 1 -n 3:34:2047 -t 3:ef02 \"$IMG\" >/dev/null"},
 	{name: "disk: no fallback loader on the ESP", fires: "boot.esp-fallback", status: "fail", how: esp,
 		also: []string{"boot.loader-present"}}, // the program on the ESP is nobody's
