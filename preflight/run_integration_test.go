@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -110,8 +111,16 @@ func document(t *testing.T, s Source) (*Report, string) {
 	return r, b.String()
 }
 
+// onlyLive is where a volume is mounted, which a disk that is not cannot say.
+var onlyLive = regexp.MustCompile(`,\s*"mounted": \[[^]]*\]`)
+
+// readBy is the message that names the backend.
+var readBy = regexp.MustCompile(`"read by %s",\s*"args": \[[^]]*\]`)
+
 // common takes out of a document what says how the guest was read.
 func common(doc string) string {
+	doc = onlyLive.ReplaceAllString(doc, "")
+	doc = readBy.ReplaceAllString(doc, `"read by %s"`)
 	for _, w := range []string{`"backend": "ext"`, `"backend": "loop-ro"`, `"backend": "live"`, `"actual": "ext"`, `"actual": "loop-ro"`, `"actual": "live"`,
 		`"read by ext"`, `"read by loop-ro"`, `"read by live"`, `"live": true`, `"live": false`} {
 		doc = strings.ReplaceAll(doc, w, `"-"`)
@@ -126,7 +135,7 @@ func TestBackendsAgree(t *testing.T) {
 	need.Tool(t, "mkfs.ext4", "sfdisk", "mount", "umount", "losetup")
 	dir := t.TempDir()
 	src := filepath.Join(dir, "tree")
-	unpack(t, debian(), src)
+	unpack(t, anyCard(), src)
 	part, disk := filepath.Join(dir, "part"), filepath.Join(dir, "disk")
 	run(t, "truncate", "-s", "64M", part)
 	run(t, "mkfs.ext4", "-q", "-U", rootUUID, "-d", src, part)
