@@ -126,9 +126,7 @@ func (d *compositeCase) run(scanners []blockmap.Scanner) {
 	d.tree(info, all)
 	m = d.withoutGaps(v, m)
 	d.out.carried = m.Bytes()
-	if limit := d.out.used + d.out.used*3/100 + 16*mib; d.out.carried > limit {
-		d.t.Errorf("carried %d bytes, the limit for %d used is %d", d.out.carried, d.out.used, limit)
-	}
+	d.out.mustBeLean(d.t)
 	again := func(name string, write func(t *testing.T, f *os.File)) string {
 		copied := filepath.Join(d.dir, name+".img")
 		if !d.t.Run(name, func(t *testing.T) {

@@ -186,6 +186,7 @@ func (c *matrixCase) run() {
 		c.t.Fatal(err)
 	}
 	c.out.carried, c.out.whole = m.Bytes(), info.Whole
+	c.out.mustBeLean(c.t)
 
 	again := func(name string, write func(t *testing.T, f *os.File)) string {
 		copied := filepath.Join(c.dir, name+".img")
@@ -219,6 +220,14 @@ func (c *matrixCase) run() {
 			copyRange(t, f, r)
 		}
 	})
+}
+
+// mustBeLean bounds what may be carried more than is used: 3 % and 16 MiB.
+func (r *row) mustBeLean(t *testing.T) {
+	t.Helper()
+	if limit := r.used + r.used*3/100 + 16*mib; r.carried > limit {
+		t.Errorf("carried %d bytes, the limit for %d used is %d", r.carried, r.used, limit)
+	}
 }
 
 // table is the rows in Markdown.
