@@ -6,7 +6,8 @@
 #   testdata/bench-maps.sh [FILESYSTEM]...    ROUNDS=5 SIZE=100G FILES=200000
 #
 # FILESYSTEM: ext4 xfs btrfs vfat exfat ntfs f2fs (disks/files.sh makes them, in
-# build/disks: about 2 GiB each). Everything is warm in the page cache. Bytes are
+# build/disks: about 2 GiB each), on a loop device. Everything is warm in the page
+# cache of the file below, which serves O_DIRECT reads of the device, too. Bytes are
 # what the processes read with system calls (proc(5), io: rchar), so a program
 # that maps files into memory would look better than it is; none here does. Each
 # round runs both, in turns; the ratio is the median of the rounds' ratios.
@@ -24,7 +25,9 @@ migimg=$PWD/build/migimg
 [ -x "$migimg" ] || { echo "bench-maps.sh: no build/migimg: run make build" >&2; exit 1; }
 gnutime=$(type -P time) || { echo "bench-maps.sh: no time program: run testdata/install.sh bench" >&2; exit 1; }
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+dev=
+trap '[ -z "$dev" ] || losetup -d "$dev"; rm -rf "$work"' EXIT
+trap 'exit 130' INT TERM HUP
 
 oracle() { # oracle FILESYSTEM IMAGE: sets $command
     case $1 in
@@ -56,14 +59,17 @@ echo "|---|---:|---|---:|---:|---|---|---:|---:|"
 for fs in "$@"; do
     img=build/disks/files-$fs.img
     testdata/disks/files.sh "$fs" "${SIZE:-100G}" "${FILES:-200000}" "$img" >/dev/null
-    oracle "$fs" "$img"
-    pieces=$("$migimg" map "$img" --format ranges | wc -l)
+    dev=$(losetup --find --show --read-only "$img")
+    oracle "$fs" "$dev"
+    pieces=$("$migimg" map "$dev" --format ranges | wc -l)
     : >"$work/ours"
     : >"$work/theirs"
     for ((i = 0; i <= rounds; i++)); do # the first warms
-        measure "$migimg" map "$img" --format json >>"$work/ours"
+        measure "$migimg" map "$dev" --format json >>"$work/ours"
         measure "${command[@]}" >>"$work/theirs"
     done
+    losetup -d "$dev"
+    dev=
     paste -d' ' "$work/ours" "$work/theirs" | tail -n +2 | awk -v fs="$fs" -v pieces="$pieces" -v with="${command[*]:0:4}" '
         function median(a, n,   i, j, t) {
             for (i = 2; i <= n; i++) for (j = i; j > 1 && a[j - 1] > a[j]; j--) {t = a[j]; a[j] = a[j - 1]; a[j - 1] = t}

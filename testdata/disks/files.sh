@@ -62,7 +62,12 @@ case $kind in
 ext4) mkfs.ext4 -q -F "$part" && mounted mount -o loop,noinit_itable "$part" "$work" ;;
 xfs) mkfs.xfs -q -f "$part" && mounted mount -o loop "$part" "$work" ;;
 btrfs) mkfs.btrfs -q -f "$part" && mounted mount -o loop "$part" "$work" ;;
-exfat) mkfs.exfat "$part" >/dev/null && mounted mount.exfat-fuse "$part" "$work" >/dev/null ;;
+exfat)
+    mkfs.exfat "$part" >/dev/null
+    loop=$(losetup --find --show "$part") # it wants a device
+    mounted mount.exfat-fuse "$loop" "$work" >/dev/null
+    losetup -d "$loop"
+    ;;
 ntfs) mkfs.ntfs -q -Q -F "$part" >/dev/null && mounted ntfs-3g "$part" "$work" ;;
 vfat)
     mkfs.vfat -F 32 "$part" >/dev/null
