@@ -55,6 +55,12 @@ type Sink interface {
 	// Free says that the contents of [off, off+n) are of no use to anybody. A
 	// range that leaves the volume is an error and frees nothing.
 	Free(off, n int64) error
+	// Data says that [off, off+n) holds contents of the regular file, from its
+	// byte at on, and nothing else. It is asked for by [FreezableScanner] alone:
+	// on a running server, all that is carried and is no file's data is pinned, so
+	// what a scanner does not name costs memory, never a byte. Several files may
+	// share a range. A range that leaves the volume is an error.
+	Data(off, n int64, file FileID, at int64) error
 	// Nested scans a volume inside this one: a partition, a logical volume. The
 	// inner volume's trouble is recorded in its own report; the error is only
 	// that of a cancelled context.
@@ -93,6 +99,29 @@ type StillScanner interface {
 	Scanner
 	// WhenStill is the scanner for such volumes.
 	WhenStill() Scanner
+}
+
+// FreezableScanner is what a Scanner is of a filesystem that can be mapped while it
+// is mounted and frozen (FIFREEZE), when the disk holds all that the kernel has.
+type FreezableScanner interface {
+	Scanner
+	// WhenFrozen is the scanner for such volumes. It takes the marks of a mounted
+	// filesystem for what they are, and calls the sink's Data for the files. It may
+	// be run on a volume that is still being written, to find what to read ahead;
+	// it then may fail or say nonsense, but no more than that.
+	WhenFrozen() Scanner
+	// Paths finds the names that files have, from the volume's root, each with a
+	// leading slash: one name for each file that it finds, none for the others.
+	// The volume is as it was while it was frozen.
+	Paths(ctx context.Context, v Volume, files []FileID) (map[FileID]string, error)
+}
+
+// FileID names a regular file of a volume.
+type FileID struct {
+	// Inode is the inode's number.
+	Inode uint64
+	// Tree is the subvolume's number on btrfs; 0 elsewhere.
+	Tree uint64
 }
 
 // Report is what a scanner says of a volume.

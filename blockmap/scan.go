@@ -20,6 +20,11 @@ type ScanOptions struct {
 	// Still, if set, says of a volume, by its name, that nothing can write to it; see
 	// [StillScanner]. Otherwise it is said of none.
 	Still func(volume string) bool
+	// Frozen, if set, says of a volume, by its name, that its filesystem is mounted
+	// and frozen; see [FreezableScanner].
+	Frozen func(volume string) bool
+	// Files, if set, is filled with where the files of frozen volumes lie.
+	Files *Files
 	// Progress, if set, is called with the name of each volume as its scan
 	// begins.
 	Progress func(volume, scanner string)
@@ -37,12 +42,13 @@ func Scan(ctx context.Context, dev Volume, scanners []Scanner, o ScanOptions) (*
 	if err != nil {
 		return nil, nil, err
 	}
-	s := &scan{ctx: ctx, m: m, scanners: scanners, still: o.Still, progress: o.Progress}
+	s := &scan{ctx: ctx, m: m, scanners: scanners, still: o.Still, frozen: o.Frozen, files: o.Files, progress: o.Progress}
 	root, err := s.volume("", dev, 0)
 	if err != nil {
 		return nil, nil, err
 	}
 	m.bits.index()
+	o.Files.index()
 	root.Count(m)
 	return m, root, nil
 }
@@ -52,6 +58,8 @@ type scan struct {
 	m        *Map
 	scanners []Scanner
 	still    func(volume string) bool
+	frozen   func(volume string) bool
+	files    *Files
 	progress func(volume, scanner string)
 	volumes  int
 }
@@ -75,10 +83,13 @@ func (s *scan) volume(name string, v Volume, depth int) (*VolumeInfo, error) {
 	if c, ok := sc.(StillScanner); ok && s.still != nil && s.still(name) {
 		sc = c.WhenStill()
 	}
+	if c, ok := sc.(FreezableScanner); ok && s.frozen != nil && s.frozen(name) {
+		sc = c.WhenFrozen()
+	}
 	if s.progress != nil {
 		s.progress(name, sc.Name())
 	}
-	k := &sink{scan: s, v: v, info: info, depth: depth}
+	k := &sink{scan: s, v: v, info: info, depth: depth, extents: s.files.mark()}
 	report, err := safely(s.ctx, sc, v, k)
 	info.Report = report
 	if info.Type == "" {
@@ -89,6 +100,9 @@ func (s *scan) volume(name string, v Volume, depth int) (*VolumeInfo, error) {
 		return nil, s.ctx.Err()
 	case err != nil:
 		info.Whole = err.Error()
+	}
+	if info.Whole != "" {
+		s.files.forget(k.extents)
 	}
 	if info.Whole != "" && k.freed {
 		for _, r := range info.ranges {
@@ -158,10 +172,11 @@ func (s *scan) probe(v Volume) (Scanner, Report) {
 // sink is the Sink of one volume.
 type sink struct {
 	*scan
-	v     Volume
-	info  *VolumeInfo
-	depth int
-	freed bool
+	v       Volume
+	info    *VolumeInfo
+	depth   int
+	freed   bool
+	extents int // of files, before the scan
 }
 
 func (k *sink) Free(off, n int64) error {
@@ -174,6 +189,20 @@ func (k *sink) Free(off, n int64) error {
 	k.freed = true
 	for r := range k.v.Ranges(off, n) {
 		k.m.free(r.Off, r.Len)
+	}
+	return nil
+}
+
+func (k *sink) Data(off, n int64, file FileID, at int64) error {
+	if off < 0 || n < 0 || off > k.v.Size() || n > k.v.Size()-off {
+		return fmt.Errorf("data range [%d, +%d) leaves a volume of %d bytes", off, n, k.v.Size())
+	}
+	if k.files == nil {
+		return nil
+	}
+	for r := range k.v.Ranges(off, n) {
+		k.files.add(FileExtent{Range: r, Volume: k.info.Name, File: file, At: at})
+		at += r.Len
 	}
 	return nil
 }

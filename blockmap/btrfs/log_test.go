@@ -3,6 +3,7 @@
 package btrfs_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -73,6 +74,8 @@ func (k *sink) Free(_, n int64) error {
 	k.freed += n
 	return nil
 }
+
+func (*sink) Data(int64, int64, blockmap.FileID, int64) error { return errors.ErrUnsupported }
 
 func (k *sink) Nested(string, blockmap.Volume) error { return nil }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"hash/crc32"
 	"slices"
 	"testing"
@@ -331,6 +332,8 @@ func (l *lister) Free(off, n int64) error {
 	l.free = append(l.free, blockmap.Range{Off: off, Len: n})
 	return nil
 }
+
+func (*lister) Data(int64, int64, blockmap.FileID, int64) error { return errors.ErrUnsupported }
 
 func (l *lister) Nested(string, blockmap.Volume) error { return nil }
 

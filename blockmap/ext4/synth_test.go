@@ -3,6 +3,7 @@ package ext4
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"io"
 	"testing"
 
@@ -231,6 +232,8 @@ func (c *counter) Free(off, n int64) error {
 	c.end = off + n
 	return nil
 }
+
+func (*counter) Data(int64, int64, blockmap.FileID, int64) error { return errors.ErrUnsupported }
 
 func (c *counter) Nested(string, blockmap.Volume) error { return nil }
 

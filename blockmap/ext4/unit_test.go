@@ -118,6 +118,8 @@ func (l *lister) Free(off, n int64) error {
 	return nil
 }
 
+func (*lister) Data(int64, int64, blockmap.FileID, int64) error { return errors.ErrUnsupported }
+
 func (l *lister) Nested(string, blockmap.Volume) error { return nil }
 
 func TestEmitter(t *testing.T) {

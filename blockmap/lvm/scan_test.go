@@ -3,6 +3,7 @@ package lvm
 import (
 	"bytes"
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -25,6 +26,8 @@ func (r *recorder) Free(off, n int64) error {
 	r.free = append(r.free, blockmap.Range{Off: off, Len: n})
 	return nil
 }
+
+func (*recorder) Data(int64, int64, blockmap.FileID, int64) error { return errors.ErrUnsupported }
 
 func (r *recorder) Nested(name string, v blockmap.Volume) error {
 	if r.inner == nil {

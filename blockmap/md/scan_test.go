@@ -33,7 +33,9 @@ type recorder struct {
 	freed int
 }
 
-func (r *recorder) Free(int64, int64) error { r.freed++; return nil }
+func (r *recorder) Free(int64, int64) error                       { r.freed++; return nil }
+func (*recorder) Data(int64, int64, blockmap.FileID, int64) error { return errors.ErrUnsupported }
+
 func (r *recorder) Nested(name string, v blockmap.Volume) error {
 	r.name, r.inner = name, v
 	return nil

@@ -94,4 +94,12 @@ func (k *sink) Free(off, n int64) error {
 	return nil
 }
 
+func (k *sink) Data(off, n int64, _ blockmap.FileID, _ int64) error {
+	if off < 0 || n < 0 || off > k.size || n > k.size-off {
+		k.t.Errorf("[%d, +%d) is a file's in a volume of %d bytes", off, n, k.size)
+		return errors.New("outside of the volume")
+	}
+	return nil
+}
+
 func (k *sink) Nested(string, blockmap.Volume) error { return nil }

@@ -43,6 +43,8 @@ func (l *list) Free(off, n int64) error {
 	l.free = append(l.free, blockmap.Range{Off: off, Len: n})
 	return nil
 }
+func (*list) Data(int64, int64, blockmap.FileID, int64) error { return errors.ErrUnsupported }
+
 func (l *list) Nested(string, blockmap.Volume) error { return errors.New("not here") }
 
 func TestFree(t *testing.T) {

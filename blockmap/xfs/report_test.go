@@ -2,6 +2,7 @@ package xfs_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -89,5 +90,7 @@ func (l *lister) Free(off, n int64) error {
 	l.free = append(l.free, blockmap.Range{Off: off, Len: n})
 	return nil
 }
+
+func (*lister) Data(int64, int64, blockmap.FileID, int64) error { return errors.ErrUnsupported }
 
 func (l *lister) Nested(string, blockmap.Volume) error { return nil }

@@ -20,6 +20,8 @@ func (l *lister) Free(off, n int64) error {
 	return nil
 }
 
+func (*lister) Data(int64, int64, blockmap.FileID, int64) error { return errors.ErrUnsupported }
+
 func (l *lister) Nested(string, blockmap.Volume) error { return nil }
 
 // scan is what a scan of s says, and what it frees; why is its error or its
@@ -85,6 +87,8 @@ func TestNotMine(t *testing.T) {
 type counter struct{ bytes int64 }
 
 func (c *counter) Free(_, n int64) error { c.bytes += n; return nil }
+
+func (*counter) Data(int64, int64, blockmap.FileID, int64) error { return errors.ErrUnsupported }
 
 func (c *counter) Nested(string, blockmap.Volume) error { return nil }
 
