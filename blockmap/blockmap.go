@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"slices"
 )
 
 // ErrNotMine is what a Scanner's Probe answers about a volume that holds
@@ -168,6 +169,9 @@ type VolumeInfo struct {
 func (v *VolumeInfo) All() iter.Seq[*VolumeInfo] {
 	return func(yield func(*VolumeInfo) bool) { v.walk(yield) }
 }
+
+// Device yields the device ranges behind the volume, in the volume's order.
+func (v *VolumeInfo) Device() iter.Seq[Range] { return slices.Values(v.ranges) }
 
 // Count sets Carried, of the volume and everything inside it, by a map of the
 // device or of a part of it from the start.
