@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"path"
 	"strings"
@@ -145,8 +146,26 @@ func (g *gatherer) initrd(ctx context.Context, b BootFile, unified bool) (*initr
 	return a, i, err
 }
 
+// hashing hashes what is read through it for the first time, in order: an archive
+// of many MiB is not read twice.
+type hashing struct {
+	r io.ReaderAt
+	h hash.Hash
+	n int64 // how much has been hashed, from the start
+}
+
+func (s *hashing) ReadAt(p []byte, off int64) (int, error) {
+	n, err := s.r.ReadAt(p, off)
+	if off <= s.n && off+int64(n) > s.n {
+		s.h.Write(p[s.n-off : n])
+		s.n = off + int64(n)
+	}
+	return n, err
+}
+
 func readInitrd(ctx context.Context, r io.ReaderAt, i *Initrd) (*initramfs.Archive, error) {
-	a, err := initramfs.Read(ctx, r, i.Size, initramfs.Limits{})
+	sum := &hashing{r: r, h: sha256.New()}
+	a, err := initramfs.Read(ctx, sum, i.Size, initramfs.Limits{})
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
@@ -154,12 +173,12 @@ func readInitrd(ctx context.Context, r io.ReaderAt, i *Initrd) (*initramfs.Archi
 		i.Err = err.Error()
 		return nil, nil
 	}
-	h := sha256.New()
-	if n, err := io.Copy(h, io.NewSectionReader(r, 0, i.Size)); err != nil || n != i.Size {
-		i.Err = fmt.Sprintf("read %d of %d bytes: %v", n, i.Size, err)
+	// What the archive's reader left out: padding.
+	if _, err := io.Copy(io.Discard, io.NewSectionReader(sum, sum.n, i.Size-sum.n)); err != nil || sum.n != i.Size {
+		i.Err = fmt.Sprintf("read %d of %d bytes: %v", sum.n, i.Size, err)
 		return nil, nil
 	}
-	i.SHA256 = hex.EncodeToString(h.Sum(nil))
+	i.SHA256 = hex.EncodeToString(sum.h.Sum(nil))
 	for _, s := range a.Segments {
 		i.Compressions = append(i.Compressions, s.Compression)
 	}

@@ -82,7 +82,7 @@ func readExtSuper(r io.ReaderAt, size int64) (*extSuper, error) {
 	if u32(24) > 6 {
 		return nil, fmt.Errorf("ext: block size 2^%d", 10+u32(24))
 	}
-	s := &extSuper{r: r, blockSize: 1024 << u32(24), firstBlock: u32(20), blocksPerGroup: u32(32), inodesPerGroup: u32(40),
+	s := &extSuper{r: newPageCache(r), blockSize: 1024 << u32(24), firstBlock: u32(20), blocksPerGroup: u32(32), inodesPerGroup: u32(40),
 		inodes: u32(0), inodeSize: 128, descSize: 32, blocks: u32(4), firstMetaBG: -1, filetype: incompat&extFiletype != 0}
 	if u32(76) > 0 {
 		s.inodeSize = u16(88)
