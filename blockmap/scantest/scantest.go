@@ -15,6 +15,17 @@
 //     has the same map; cut short it is not freed more;
 //   - faults: a read that fails makes the map larger, never smaller.
 //
+// And where the scanner is a [blockmap.FreezableScanner]:
+//
+//   - frozen: it frees what it frees of a still volume; what it calls data is
+//     carried;
+//   - fiemap: the kernel says the same of where every regular file lies; the
+//     names that the scanner finds are those of the files;
+//   - scramble: with random bytes for all data, the checker is content and every
+//     name, size, mode, link and attribute is as it was;
+//   - live: an image of a filesystem that is being written, made as on a running
+//     server, is sound, and has every file as it was at the freeze.
+//
 // [Hostile] needs no root: garbage must neither be claimed nor crash a scanner.
 //
 // A failure means that a user would have lost a byte, or leaked one.
@@ -42,7 +53,9 @@ type Suite struct {
 	Free func(t testing.TB, img string) []blockmap.Range
 	// Tools are the programs that the suite needs.
 	Tools []string
-	Disks []Disk
+	// Frozen is for scanners of filesystems that can be frozen.
+	Frozen Frozen
+	Disks  []Disk
 }
 
 // Disk is a filesystem to be made.
@@ -69,6 +82,8 @@ type Disk struct {
 	Replay string
 	// Whole says that the scanner must refuse and carry it all.
 	Whole bool
+	// Live says that the disk is also frozen while files are written to it.
+	Live bool
 	// Granular says that the filesystem allocates in units larger than a block,
 	// so that a deleted file's blocks may stay in a unit that is in use.
 	Granular bool
@@ -157,6 +172,9 @@ func runDisk(t *testing.T, s Suite, d Disk) {
 	}
 	t.Run("place", x.place)
 	t.Run("faults", x.faults)
+	if _, ok := x.Scanner.(blockmap.FreezableScanner); ok && x.Replay == "" {
+		t.Run("frozen", x.frozen)
+	}
 }
 
 // make makes the filesystem and fills it.
