@@ -33,6 +33,7 @@ type file struct {
 	data  runs
 	ends  []int64 // ends[i] is how many blocks data[:i+1] are
 	nodes runs
+	root  []byte // block[15] of the inode
 }
 
 // at returns the block of the filesystem that holds block n of the file, and
@@ -96,7 +97,7 @@ func (f *fsys) readFile(ino uint32) (*file, error) {
 	if size < 0 || size/s.blockSize > min(maxFileBlocks, s.blocks) {
 		return nil, fmt.Errorf("ext4: inode %d: impossible size of %d bytes", ino, size)
 	}
-	w := &walker{f: f, file: &file{size: size}, ino: ino, raw: raw, want: size / s.blockSize}
+	w := &walker{f: f, file: &file{size: size, root: raw[0x28:0x64]}, ino: ino, raw: raw, want: size / s.blockSize}
 	var err error
 	if le.Uint32(raw[0x20:])&inodeExtents != 0 {
 		err = w.extents(raw[0x28:0x64], -1)

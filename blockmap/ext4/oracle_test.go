@@ -23,7 +23,8 @@ var (
 )
 
 // runDumpe2fs reads the free blocks of all groups, and the ends of inode tables
-// that it calls unused. With bigalloc, dumpe2fs
+// that it calls unused, and where debugfs says that the journal lies, which must be
+// clean, but for its first block. With bigalloc, dumpe2fs
 // prints the first block of the last cluster as a range's end.
 func runDumpe2fs(t testing.TB, img string) dumpe2fs {
 	t.Helper()
@@ -73,6 +74,9 @@ func runDumpe2fs(t testing.TB, img string) dumpe2fs {
 			}
 		}
 	}
+	if features := d.head["Filesystem features"]; ratio == 1 && strings.Contains(features, "has_journal") && !strings.Contains(features, "fast_commit") {
+		d.free = append(d.free, emptyJournal(t, img, unit)...)
+	}
 	end := number(t, d.head["Block count"]) * unit
 	slices.SortFunc(d.free, func(a, b blockmap.Range) int { return int(a.Off - b.Off) })
 	d.free = slices.DeleteFunc(d.free, func(r blockmap.Range) bool { return r.Len == 0 })
@@ -87,6 +91,30 @@ func runDumpe2fs(t testing.TB, img string) dumpe2fs {
 	}
 	d.free = out2
 	return d
+}
+
+var journalRun = regexp.MustCompile(`\((\d+)(?:-\d+)?\):(\d+)(?:-(\d+))?`)
+
+func emptyJournal(t testing.TB, img string, unit int64) (free []blockmap.Range) {
+	t.Helper()
+	out, err := exec.Command("debugfs", "-R", "stat <8>", img).Output()
+	if err != nil {
+		t.Fatalf("debugfs %s: %v", img, err)
+	}
+	for _, m := range journalRun.FindAllStringSubmatch(string(out), -1) {
+		from, to := number(t, m[2]), number(t, m[2])+1
+		if m[3] != "" {
+			to = number(t, m[3]) + 1
+		}
+		if m[1] == "0" {
+			from++ // the journal's superblock
+		}
+		free = append(free, blockmap.Range{Off: from * unit, Len: (to - from) * unit})
+	}
+	if len(free) == 0 {
+		t.Fatalf("debugfs does not say where the journal of %s lies:\n%s", img, out)
+	}
+	return free
 }
 
 func number(t testing.TB, s string) int64 {

@@ -48,7 +48,7 @@ var variants = []struct{ name, opts, size string }{
 
 // Map and report against dumpe2fs and blkid.
 func TestVariants(t *testing.T) {
-	need.Tool(t, "mke2fs", "dumpe2fs", "blkid")
+	need.Tool(t, "mke2fs", "dumpe2fs", "debugfs", "blkid")
 	src := t.TempDir()
 	for name, n := range map[string]int{"small": 10, "medium": 5000, "large": 700_000} {
 		if err := os.WriteFile(filepath.Join(src, name), bytes.Repeat([]byte("x"), n), 0o600); err != nil {

@@ -28,6 +28,8 @@ type Scanner struct {
 	// must be set only where nothing can write to the volume, for a mounted
 	// filesystem looks the same.
 	Replay bool
+
+	frozen bool // see WhenFrozen
 }
 
 var _ blockmap.StillScanner = Scanner{}
@@ -46,13 +48,18 @@ func (Scanner) Probe(v blockmap.Volume) error {
 
 // Scan frees the blocks that the filesystem's bitmaps say are free, but never
 // one of its fixed metadata, and then the ends of inode tables that were never
-// used. What lies behind the filesystem's end is carried.
+// used, and what an empty journal has held. What lies behind the filesystem's end is carried.
 func (sc Scanner) Scan(ctx context.Context, v blockmap.Volume, s blockmap.Sink) (blockmap.Report, error) {
 	sb, err := readSuper(v)
 	if err != nil {
 		return blockmap.Report{}, err
 	}
 	r := sb.report()
+	if sc.frozen {
+		if warning := sb.thawedMark(); warning != "" {
+			r.Warnings = append(r.Warnings, warning)
+		}
+	}
 	if r.Whole = sb.check(v.Size()); r.Whole != "" {
 		return r, nil
 	}
@@ -72,18 +79,28 @@ func (sc Scanner) Scan(ctx context.Context, v blockmap.Volume, s blockmap.Sink) 
 	if err != nil {
 		return r, err
 	}
-	static, apart := t.static(j.static())
+	static, apart := t.static(nil)
+	if j != nil {
+		alone := static.blocks() + j.static().blocks()
+		static = joined(append(static, j.static()...), sb)
+		apart = apart && static.blocks() == alone
+	}
 	e := &emitter{sink: s, blockSize: sb.blockSize, ratio: sb.ratio, static: static}
 	if err := f.freeClusters(ctx, t, e); err != nil {
 		return r, err
 	}
-	for _, u := range f.unusedTables(t, apart) {
+	for _, u := range append(f.unusedTables(t, apart), f.emptyJournal(j, apart)...) {
 		if err := s.Free(u.from*sb.blockSize, (u.to-u.from)*sb.blockSize); err != nil {
 			return r, err
 		}
 	}
 	if n := e.clash - e.expected; n > 0 {
 		r.Warnings = append(r.Warnings, fmt.Sprintf("%d blocks of metadata are marked free; they are carried: run e2fsck -f", n))
+	}
+	if sc.frozen {
+		warnings, err := f.files(ctx, t, static, s)
+		r.Warnings = append(r.Warnings, warnings...)
+		return r, err
 	}
 	return r, nil
 }

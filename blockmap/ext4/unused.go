@@ -1,6 +1,9 @@
 package ext4
 
-import "encoding/binary"
+import (
+	"bytes"
+	"encoding/binary"
+)
 
 // flagInodeUninit: no inode of the group was ever used.
 const flagInodeUninit = 0x1
@@ -37,6 +40,39 @@ func (f *fsys) unusedTables(t *table, apart bool) runs {
 		if n := s.tableBlocks() - used; n > 0 {
 			out.add(d.inodeTable()+used, n)
 		}
+	}
+	return out
+}
+
+// emptyJournal lists the blocks of a journal that holds no transaction, but those of
+// its superblock. Nothing reads them before they are written: the kernel looks for
+// transactions only where the journal's superblock says that there is a first one
+// (jbd2_journal_recover in fs/jbd2/recovery.c), and when that is so again, after a
+// crash of the copy, a block of zeros ends the search as any block does that has not
+// the next number. It is what mke2fs makes of a journal. On a running server it is
+// even better than what is there: that is written on, with the very numbers that the
+// copy will use.
+//
+// The list is empty unless the superblock's own copy of the journal's inode
+// (s_jnl_backup_type 0xfd, s_jnl_blocks 0x10c: block[15], size_hi, size_lo) agrees,
+// and, as that of unusedTables, where a block could be something else's as well.
+// Fast commits have a part of the journal that is read by rules of its own.
+func (f *fsys) emptyJournal(j *journal, apart bool) runs {
+	s := f.sb
+	if j == nil || j.start != 0 || s.incompat&incompatRecover != 0 || f.log != nil || !apart || s.ratio != 1 || s.compat&compatFastCommit != 0 {
+		return nil
+	}
+	le := binary.LittleEndian
+	size := int64(le.Uint32(s.raw[0x10c+4*16:])) | int64(le.Uint32(s.raw[0x10c+4*15:]))<<32
+	if s.raw[0xfd] != 1 || size != j.file.size || !bytes.Equal(s.raw[0x10c:][:60], j.file.root) {
+		return nil
+	}
+	var out runs
+	for n := j.first; n < j.len; {
+		at, more := j.file.at(n)
+		k := min(more+1, j.len-n)
+		out.add(at, k)
+		n += k
 	}
 	return out
 }

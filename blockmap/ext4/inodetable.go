@@ -1,0 +1,227 @@
+package ext4
+
+import (
+	"cmp"
+	"context"
+	"encoding/binary"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"migimg/blockmap"
+)
+
+// Modes and flags of inodes (kernel, Documentation/filesystems/ext4/inodes.rst).
+const (
+	modeType    = 0xf000
+	modeFile    = 0x8000
+	modeDir     = 0x4000
+	modeSymlink = 0xa000
+
+	inodeEA     = 0x200000   // its data is an attribute's value
+	inodeInline = 0x10000000 // its data is in the inode
+)
+
+// inodes reads the inodes of all groups.
+func (c *claims) inodes(ctx context.Context, t *table) error {
+	s := c.f.sb
+	var mu sync.Mutex
+	eg, both := errgroup.WithContext(ctx)
+	spare := make(chan []byte, readers)
+	for range readers {
+		spare <- nil
+	}
+	for g := range s.groups {
+		n := t.usedInodes(g)
+		if n == 0 {
+			continue
+		}
+		var buf []byte
+		select {
+		case buf = <-spare:
+		case <-both.Done():
+			return cmp.Or(eg.Wait(), ctx.Err())
+		}
+		eg.Go(func() error {
+			defer func() { spare <- buf }()
+			if buf == nil {
+				buf = make([]byte, s.blockSize+max(maxRead, s.blockSize))
+			}
+			o := &claims{f: c.f}
+			if err := o.group(both, t, g, n, buf); err != nil {
+				return err
+			}
+			return c.merge(&mu, o)
+		})
+	}
+	return cmp.Or(eg.Wait(), ctx.Err())
+}
+
+// usedInodes is how many inodes at the beginning of group g's table may be in use.
+func (t *table) usedInodes(g int64) int64 {
+	s, d := t.sb, t.desc(g)
+	if !s.hasDescCsum() {
+		return s.inodesPerGroup
+	}
+	if binary.LittleEndian.Uint16(d[0x12:])&flagInodeUninit != 0 {
+		return 0
+	}
+	return max(0, s.inodesPerGroup-d.half(0x1c, 0x32))
+}
+
+// group reads the first n inodes of group g. An inode is in use if the bitmap says
+// so: of what was deleted, anything may be left in the table.
+func (c *claims) group(ctx context.Context, t *table, g, n int64, buf []byte) error {
+	s, d := c.f.sb, t.desc(g)
+	bitmap, buf := buf[:s.blockSize], buf[s.blockSize:]
+	if err := c.f.read(bitmap, d.inodeBitmap(), "inode bitmap"); err != nil {
+		c.failed++
+		return ctx.Err()
+	}
+	if s.roCompat&roCompatMetadataCsum != 0 {
+		want := int64(crc32c(s.seed, bitmap[:s.inodesPerGroup/8]))
+		if len(d) < 64 {
+			want &= 0xffff
+		}
+		if d.half(0x1a, 0x3a) != want {
+			c.failed++
+			return nil
+		}
+	}
+	blocks := ceil(n*s.inodeSize, s.blockSize)
+	per := s.blockSize / s.inodeSize
+	for at := int64(0); at < blocks; {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		k := min(blocks-at, int64(len(buf))/s.blockSize)
+		b := buf[:k*s.blockSize]
+		if err := c.f.read(b, d.inodeTable()+at, "inodes"); err != nil {
+			c.failed++
+			at += k
+			continue
+		}
+		first := at * per
+		for i := nextBit(bitmap, first, min(n, first+k*per), true); i < min(n, first+k*per); i = nextBit(bitmap, i+1, min(n, first+k*per), true) {
+			if !c.inode(uint32(g*s.inodesPerGroup+i+1), b[(i-first)*s.inodeSize:][:s.inodeSize]) {
+				c.failed++
+			}
+		}
+		at += k
+	}
+	return nil
+}
+
+// inode reads one inode that is in use, and may write to raw. It answers no where
+// the inode is broken.
+func (c *claims) inode(ino uint32, raw []byte) bool {
+	s, le := c.f.sb, binary.LittleEndian
+	kind, flags := le.Uint16(raw)&modeType, le.Uint32(raw[0x20:])
+	if ino == 1 || ino == 7 || ino == s.journalInode {
+		return true // bad blocks, the reserved descriptors, the journal: what they have is static
+	}
+	special := s.special(ino)
+	if kind != modeFile && kind != modeDir && kind != modeSymlink && !special {
+		kind = 0 // no blocks of its own
+	}
+	if !s.inodeSoundHere(ino, raw) {
+		return false
+	}
+	if acl := int64(le.Uint32(raw[0x68:])) | int64(le.Uint16(raw[0x76:]))<<32; acl > 0 && acl < s.blocks {
+		c.meta.add(acl, 1)
+	}
+	if kind == 0 || flags&inodeInline != 0 || kind == modeSymlink && flags&inodeExtents == 0 && le.Uint32(raw[4:]) < 60 {
+		return true
+	}
+	return c.body(ino, raw, kind == modeFile && !special && flags&inodeEA == 0)
+}
+
+// body reads where an inode's blocks lie.
+func (c *claims) body(ino uint32, raw []byte, file bool) bool {
+	s, le := c.f.sb, binary.LittleEndian
+	x := node{ino: ino, file: file}
+	if le.Uint32(raw[0x20:])&inodeExtents != 0 {
+		if le.Uint16(raw[0x2e:]) > 0 { // its nodes have checksums
+			x.seed = s.inodeSeed(ino, raw)
+		}
+		return c.extents(raw[0x28:0x64], -1, x)
+	}
+	ok, at, each := true, int64(0), int64(1)
+	for i := range 15 {
+		level := max(0, i-11)
+		if level > 0 {
+			each *= s.blockSize / 4
+		}
+		ok = c.pointer(int64(le.Uint32(raw[0x28+4*i:])), at, level, x) && ok
+		at += each
+	}
+	return ok
+}
+
+// inodeSoundHere is inodeSound for an inode that may be written to: in two strokes,
+// for there are many.
+func (s *superblock) inodeSoundHere(ino uint32, raw []byte) bool {
+	if s.roCompat&roCompatMetadataCsum == 0 {
+		return true
+	}
+	le := binary.LittleEndian
+	got, mask := uint32(le.Uint16(raw[0x7c:])), uint32(0xffff)
+	le.PutUint16(raw[0x7c:], 0)
+	if len(raw) > 0x84 && le.Uint16(raw[0x80:]) >= 4 {
+		got, mask = got|uint32(le.Uint16(raw[0x82:]))<<16, ^uint32(0)
+		le.PutUint16(raw[0x82:], 0)
+	}
+	var head [8]byte
+	le.PutUint32(head[:], ino)
+	copy(head[4:], raw[0x64:0x68])
+	return crc32c(crc32c(s.seed, head[:]), raw)&mask == got
+}
+
+// each reads n blocks, which ascend, neighbours at once and several at a time, and
+// calls use with them, concurrently: blocks[i] is number from+i. How many could not
+// be read is the answer; the error is use's or that of the context.
+func (f *fsys) each(ctx context.Context, n int, block func(i int) int64, use func(from int, blocks [][]byte) error) (failed int64, err error) {
+	size := f.sb.blockSize
+	eg, both := errgroup.WithContext(ctx)
+	var mu sync.Mutex
+	spare := make(chan []byte, readers)
+	for range readers {
+		spare <- nil
+	}
+	for i := 0; i < n; {
+		from, first, last := i, block(i), block(i)
+		for i++; i < n; i++ {
+			if b := block(i); b-last > 1 || (b-first+1)*size > maxRead {
+				break
+			}
+			last = block(i)
+		}
+		to := i
+		var buf []byte
+		select {
+		case buf = <-spare:
+		case <-both.Done():
+			return failed, cmp.Or(eg.Wait(), ctx.Err())
+		}
+		eg.Go(func() error {
+			defer func() { spare <- buf }()
+			want := (last - first + 1) * size
+			if int64(cap(buf)) < want {
+				buf = make([]byte, want)
+			}
+			buf = buf[:want]
+			if err := blockmap.ReadFull(f.v, buf, first*size); err != nil {
+				mu.Lock()
+				failed += int64(to - from)
+				mu.Unlock()
+				return both.Err()
+			}
+			blocks := make([][]byte, to-from)
+			for k := range blocks {
+				blocks[k] = buf[(block(from+k)-first)*size:][:size]
+			}
+			return use(from, blocks)
+		})
+	}
+	return failed, cmp.Or(eg.Wait(), ctx.Err())
+}
