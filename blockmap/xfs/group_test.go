@@ -81,7 +81,7 @@ func TestTree(t *testing.T) {
 	}
 	mustRefuse(t, deep(), true, []damage{
 		{"magic", root(0, 0), "AG 1: bnobt block"},
-		{"magic of version 4", func(s *synth) { copy(s.node(1, 0), magicV4) }, "no magic"},
+		{"magic of version 4", func(s *synth) { copy(s.node(1, 0), bnobt.magicV4) }, "no magic"},
 		{"level", func(s *synth) { put16(s.node(1, 0), 4, 1) }, "level 1, must be of 3"},
 		{"sibling of the root", root(8, 7), "siblings"},
 		{"no pointers", func(s *synth) { put16(s.node(1, 0), 6, 0) }, "number of records 0"},
@@ -126,7 +126,7 @@ func TestTree(t *testing.T) {
 		{"checksum", leaf(1, func(b []byte) { b[4095]++ }), "checksum"},
 	})
 	mustRefuse(t, old(), true, []damage{
-		{"magic of version 5 in 4", func(s *synth) { copy(s.node(0, 0), magicV5) }, "no magic"},
+		{"magic of version 5 in 4", func(s *synth) { copy(s.node(0, 0), bnobt.magicV5) }, "no magic"},
 		{"level of version 4", func(s *synth) { put16(s.leaf(0, 1), 4, 3) }, "level"},
 		{"record twice in version 4", func(s *synth) { put32(s.leaf(0, 1), headerV4+8, synthFirst+20) }, "free extent"},
 	})

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync/atomic"
 
 	"migimg/blockmap"
 )
@@ -38,28 +39,48 @@ func (w *walk) eachBlock(ctx context.Context, do func(i int, b []byte) error) er
 	return nil
 }
 
-// readBatch reads blocks side by side into buf. Blocks that are neighbours on
-// the disk, whatever their order in the tree, are read together.
+// readBatch reads blocks side by side into buf.
 func (w *walk) readBatch(ctx context.Context, batch []uint32, buf []byte) error {
 	size := w.f.sb.blockSize
-	order := make([]int, 0, len(batch))
+	at := make([]int64, len(batch))
 	for i, no := range batch {
 		if b := w.g.cached(int64(no), size); b != nil {
 			copy(buf[int64(i)*size:], b)
+			at[i] = inMemory
 			continue
 		}
-		order = append(order, i)
+		at[i] = w.f.sb.offset(w.g.no, int64(no))
 	}
-	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(batch[a], batch[b]) })
+	failed, err := w.f.readBlocks(ctx, at, size, buf)
+	for i, why := range failed {
+		if why != nil {
+			return fmt.Errorf("xfs: AG %d: %s block %d at byte %d: %w", w.g.no, w.kind.name, batch[i], at[i], why)
+		}
+	}
+	return err
+}
+
+// inMemory is in the place of a block's offset where the block need not be read.
+const inMemory = -1
+
+// readBlocks reads blocks of size bytes, that at byte at[i] of the volume into
+// place i of buf. Blocks that are neighbours on the disk, whatever their order,
+// are read together. failed is nil, or why each block could not be read; err is
+// the context's alone.
+func (f *fsys) readBlocks(ctx context.Context, at []int64, size int64, buf []byte) (failed []error, err error) {
+	order := make([]int, 0, len(at))
+	for i := range at {
+		if at[i] != inMemory {
+			order = append(order, i)
+		}
+	}
+	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(at[a], at[b]) })
+	all := make([]error, len(at))
+	var bad atomic.Bool
 	wait, ctx := reads(ctx)
 	for len(order) > 0 {
 		k := 1
-		start := int64(batch[order[0]])
-		for k < len(order) {
-			prev, next := int64(batch[order[k-1]]), int64(batch[order[k]])
-			if (next-prev-1)*size > joinGap || (next+1-start)*size > maxRead {
-				break
-			}
+		for k < len(order) && at[order[k]]-at[order[k-1]] <= size+joinGap && at[order[k]]+size-at[order[0]] <= maxRead {
 			k++
 		}
 		run := order[:k]
@@ -68,33 +89,38 @@ func (w *walk) readBatch(ctx context.Context, batch []uint32, buf []byte) error 
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			return w.readRun(batch, run, buf)
-		})
-	}
-	return wait.Wait()
-}
-
-// readRun reads the blocks of batch that run numbers, from the first on the
-// disk to the last, into their places in buf. If that fails, perhaps only for
-// what lies between them, it reads them one by one.
-func (w *walk) readRun(batch []uint32, run []int, buf []byte) error {
-	size := w.f.sb.blockSize
-	first := int64(batch[run[0]])
-	slot := func(i int) []byte { return buf[int64(i)*size:][:size] }
-	if len(run) > 1 {
-		p := make([]byte, (int64(batch[run[len(run)-1]])+1-first)*size)
-		if blockmap.ReadFull(w.f.v, p, w.f.sb.offset(w.g.no, first)) == nil {
-			for _, i := range run {
-				copy(slot(i), p[(int64(batch[i])-first)*size:])
+			if !f.readRun(at, run, size, buf, all) {
+				bad.Store(true)
 			}
 			return nil
+		})
+	}
+	if err := wait.Wait(); err != nil || !bad.Load() {
+		return nil, err
+	}
+	return all, nil
+}
+
+// readRun reads the blocks that run numbers, from the first on the disk to the
+// last, into their places in buf. If that fails, perhaps only for what lies
+// between them, it reads them one by one, and says whether it has them all.
+func (f *fsys) readRun(at []int64, run []int, size int64, buf []byte, failed []error) bool {
+	first := at[run[0]]
+	slot := func(i int) []byte { return buf[int64(i)*size:][:size] }
+	if len(run) > 1 {
+		p := make([]byte, at[run[len(run)-1]]+size-first)
+		if blockmap.ReadFull(f.v, p, first) == nil {
+			for _, i := range run {
+				copy(slot(i), p[at[i]-first:])
+			}
+			return true
 		}
 	}
+	good := true
 	for _, i := range run {
-		no := int64(batch[i])
-		if err := w.f.read(slot(i), w.f.sb.offset(w.g.no, no), fmt.Sprintf("AG %d: bnobt block %d", w.g.no, no)); err != nil {
-			return err
+		if failed[i] = blockmap.ReadFull(f.v, slot(i), at[i]); failed[i] != nil {
+			good = false
 		}
 	}
-	return nil
+	return good
 }

@@ -38,6 +38,8 @@ type Scanner struct {
 	// change the log still ends with the last unmounting. What is free then need
 	// not be free when it is read.
 	Still bool
+	// Frozen says that the filesystem is mounted and frozen: see WhenFrozen.
+	Frozen bool
 }
 
 var _ blockmap.StillScanner = Scanner{}
@@ -71,6 +73,13 @@ func (sc Scanner) Scan(ctx context.Context, v blockmap.Volume, s blockmap.Sink) 
 		return r, nil
 	}
 	f := &fsys{v: v, sb: sb}
+	if sc.Frozen {
+		if f.inodes, r.Whole = sb.inodeLayout(); r.Whole != "" {
+			return r, nil
+		}
+		err := f.scanFrozen(ctx, s, &r)
+		return r, err
+	}
 	if r.Whole, err = f.openLog().dirt(ctx); r.Whole != "" || err != nil {
 		return r, err
 	}
@@ -96,8 +105,9 @@ func (sc Scanner) Scan(ctx context.Context, v blockmap.Volume, s blockmap.Sink) 
 
 // fsys is a filesystem whose superblock has been checked.
 type fsys struct {
-	v  blockmap.Volume
-	sb *superblock
+	v      blockmap.Volume
+	sb     *superblock
+	inodes *inodeLayout // only where inodes are read
 }
 
 // read fills p from byte off of the volume on. what names it in the error.

@@ -158,7 +158,7 @@ func (s *synth) siblings(g int64, blocks []int64, level int) {
 	be := binary.BigEndian
 	for i, no := range blocks {
 		b := s.block(g*s.perGroup + no)
-		copy(b, magicV4)
+		copy(b, bnobt.magicV4)
 		be.PutUint16(b[4:], uint16(level))
 		be.PutUint32(b[8:], noSibling)
 		be.PutUint32(b[12:], noSibling)
@@ -169,7 +169,7 @@ func (s *synth) siblings(g int64, blocks []int64, level int) {
 			be.PutUint32(b[12:], uint32(blocks[i+1]))
 		}
 		if !s.v4 {
-			copy(b, magicV5)
+			copy(b, bnobt.magicV5)
 			be.PutUint64(b[16:], uint64((g*s.perGroup+no)*s.blockSize/512))
 			copy(b[32:], "migimg test uuid")
 			be.PutUint32(b[48:], uint32(g))

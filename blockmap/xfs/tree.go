@@ -17,11 +17,10 @@ import (
 //	8 left sibling     12 right sibling
 //
 // In version 5 follow 16 blkno (64 bits, in units of 512 bytes), 24 lsn (64),
-// 32 uuid[16], 48 owner, 52 crc. Blocks of level 0, the leaves, have records:
-// 32 bits of first block, 32 of length. The others have room for keys, which
-// are the first record below, and behind all of it for pointers of 32 bits.
+// 32 uuid[16], 48 owner, 52 crc. Blocks of level 0, the leaves, have records.
+// The others have room for keys, which are the beginning of the first record
+// below, and behind all of it for pointers of 32 bits.
 const (
-	magicV4, magicV5   = "ABTB", "AB3B"
 	headerV4, headerV5 = 16, 56
 	crcTree            = 52
 	noSibling          = 1<<32 - 1
@@ -31,37 +30,64 @@ const (
 	maxTree = 2 << 20
 )
 
+// kind is what tells the trees of a group apart. Sizes are in bytes.
+type kind struct {
+	name             string // as xfs_db calls it
+	magicV4, magicV5 string
+	key, record      int
+}
+
+// bnobt is the tree of free extents by place. Its records are 32 bits of first
+// block and 32 of length.
+var bnobt = kind{"bnobt", "ABTB", "AB3B", 8, 8}
+
 // walk goes through a group's tree, level by level from the root: so each
 // block's siblings, and all blocks that the tree takes, are known before the
 // first record is believed.
 type walk struct {
 	f      *fsys
 	g      *group
+	kind   kind
 	level  int64
 	blocks []uint32 // of this level, in order
-	keys   []uint32 // the first block of what is below each; nil for the root
+	keys   []uint32 // the first block, or inode, of what is below each; nil for the root
 }
 
-// freeGroup frees the group's free extents.
-func (f *fsys) freeGroup(ctx context.Context, g *group, s blockmap.Sink) error {
-	w := &walk{f: f, g: g, level: g.levels - 1, blocks: []uint32{uint32(g.rootBlock)}}
-	used := g.inUse
+// toLeaves goes down to the leaves. It returns others, blocks of other uses, and
+// the tree's blocks, sorted, once it is sure that none has two uses.
+func (w *walk) toLeaves(ctx context.Context, others []uint32) ([]uint32, error) {
+	used := slices.Clone(others)
 	for ; w.level > 0; w.level-- {
 		used = append(used, w.blocks...)
 		if len(used) > maxTree {
-			return fmt.Errorf("xfs: AG %d: the bnobt has more than the %d blocks that are read", g.no, maxTree)
+			return nil, w.tooLarge()
 		}
 		if err := w.descend(ctx); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	used = append(used, w.blocks...)
 	slices.Sort(used)
 	for i := range used[1:] {
 		if used[i] == used[i+1] {
-			return fmt.Errorf("xfs: AG %d: block %d has two uses: run xfs_repair", g.no, used[i])
+			return nil, fmt.Errorf("xfs: AG %d: block %d has two uses: run xfs_repair", w.g.no, used[i])
 		}
 	}
+	return used, nil
+}
+
+func (w *walk) tooLarge() error {
+	return fmt.Errorf("xfs: AG %d: the %s has more than the %d blocks that are read", w.g.no, w.kind.name, maxTree)
+}
+
+// freeGroup frees the group's free extents.
+func (f *fsys) freeGroup(ctx context.Context, g *group, s blockmap.Sink) error {
+	w := &walk{f: f, g: g, kind: bnobt, level: g.levels - 1, blocks: []uint32{uint32(g.rootBlock)}}
+	used, err := w.toLeaves(ctx, g.inUse)
+	if err != nil {
+		return err
+	}
+	g.inUse = used
 	l := &leaves{walk: w, used: used, sink: s, end: f.sb.headerBlocks}
 	if err := w.eachBlock(ctx, l.leaf); err != nil {
 		return err
@@ -75,8 +101,8 @@ func (f *fsys) freeGroup(ctx context.Context, g *group, s blockmap.Sink) error {
 // bad says what is wrong with the i-th block of the level.
 func (w *walk) bad(i int, format string, args ...any) error {
 	no := int64(w.blocks[i])
-	return fmt.Errorf("xfs: AG %d: bnobt block %d at byte %d: %s: run xfs_repair",
-		w.g.no, no, w.f.sb.offset(w.g.no, no), fmt.Sprintf(format, args...))
+	return fmt.Errorf("xfs: AG %d: %s block %d at byte %d: %s: run xfs_repair",
+		w.g.no, w.kind.name, no, w.f.sb.offset(w.g.no, no), fmt.Sprintf(format, args...))
 }
 
 // sibling is the number of the level's i-th block, as its neighbours call it.
@@ -91,9 +117,9 @@ func (w *walk) sibling(i int) uint32 {
 // what follows the header.
 func (w *walk) open(i int, b []byte) (n int, body []byte, err error) {
 	s, be := w.f.sb, binary.BigEndian
-	magic, header := magicV4, headerV4
+	magic, header := w.kind.magicV4, headerV4
 	if s.version == 5 {
-		magic, header = magicV5, headerV5
+		magic, header = w.kind.magicV5, headerV5
 	}
 	if string(b[:4]) != magic {
 		return 0, nil, w.bad(i, "no magic number")
@@ -112,9 +138,9 @@ func (w *walk) open(i int, b []byte) (n int, body []byte, err error) {
 		}
 	}
 	n, body = int(be.Uint16(b[6:])), b[header:]
-	size := 8 // of a record; 12 of a key and a pointer
+	size := w.kind.record
 	if w.level > 0 {
-		size = 12
+		size = w.kind.key + 4
 	}
 	switch {
 	case int64(be.Uint16(b[4:])) != w.level:
@@ -137,16 +163,17 @@ func (w *walk) descend(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		pointers := body[len(body)/12*8:]
+		size := w.kind.key
+		pointers := body[len(body)/(size+4)*size:]
 		for k := range n {
-			key, to := binary.BigEndian.Uint32(body[8*k:]), binary.BigEndian.Uint32(pointers[4*k:])
+			key, to := binary.BigEndian.Uint32(body[size*k:]), binary.BigEndian.Uint32(pointers[4*k:])
 			switch {
 			case len(keys) > 0 && key <= keys[len(keys)-1]:
 				return w.bad(i, "keys are not in order")
 			case !w.g.holds(w.f.sb, int64(to)):
 				return w.bad(i, "impossible pointer %d", to)
 			case len(blocks) >= maxTree:
-				return fmt.Errorf("xfs: AG %d: the bnobt has more than the %d blocks that are read", w.g.no, maxTree)
+				return w.tooLarge()
 			}
 			blocks, keys = append(blocks, to), append(keys, key)
 		}
