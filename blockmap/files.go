@@ -45,6 +45,9 @@ func (f *Files) add(x FileExtent) {
 	if n := len(f.volumes); n == 0 || f.volumes[n-1] != x.Volume {
 		f.volumes = append(f.volumes, x.Volume)
 	}
+	if len(f.extents) == cap(f.extents) { // twofold: append would copy millions five times
+		f.extents = slices.Grow(f.extents, max(1<<10, len(f.extents)))
+	}
 	f.extents = append(f.extents, extent{x.Off, x.Len, x.File, x.At, int32(len(f.volumes) - 1)})
 	f.longest = max(f.longest, x.Len)
 }

@@ -200,9 +200,14 @@ func (k *sink) Data(off, n int64, file FileID, at int64) error {
 	if k.files == nil {
 		return nil
 	}
+	if k.info.Start >= 0 { // one run, as most are: asked for each extent, Ranges takes as long as the rest
+		k.files.add(FileExtent{Range: Range{k.info.Start + off, n}, Volume: k.info.Name, File: file, At: at})
+		return nil
+	}
+	to := at // not at itself: the closure would have it allocated above, too
 	for r := range k.v.Ranges(off, n) {
-		k.files.add(FileExtent{Range: r, Volume: k.info.Name, File: file, At: at})
-		at += r.Len
+		k.files.add(FileExtent{Range: r, Volume: k.info.Name, File: file, At: to})
+		to += r.Len
 	}
 	return nil
 }
