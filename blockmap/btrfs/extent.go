@@ -12,23 +12,28 @@ const (
 	blockGroupFlags = 16
 )
 
-// readExtents walks the extent tree and frees what is between its extents.
-func (f *fsys) readExtents(ctx context.Context, p pointer, e *emitter) error {
+// readExtents walks the extent tree and frees what is between its extents. The
+// owners of data are named if o is set.
+func (f *fsys) readExtents(ctx context.Context, p pointer, e *emitter, o *owners) error {
 	err := f.walk(ctx, p, nil, func(k key, b []byte) error {
 		switch k.kind {
 		case extentItem, metadataItem:
-			return f.extent(k, b, e)
+			return f.extent(k, b, e, o)
 		case blockGroup:
 			if f.sb.roCompat&roCompatBlockGroupTree != 0 {
 				return refuse("block group %d is not in the block group tree: run btrfs check", k.id)
 			}
 			return f.group(k, b)
 		case extentOwner, treeBlockRef, dataRef, sharedBlock, sharedData:
-			return nil // who uses the extent
+			o.item(k, b)
+			return nil
 		}
 		return refuse("the extent tree has an item %v that is not known: a newer migimg may know it", k)
 	})
 	if err != nil {
+		return err
+	}
+	if err := o.flush(); err != nil {
 		return err
 	}
 	return e.finish()
@@ -36,7 +41,7 @@ func (f *fsys) readExtents(ctx context.Context, p pointer, e *emitter) error {
 
 // extent takes an extent, whose length is in its key, or that of a tree block,
 // whose length is known.
-func (f *fsys) extent(k key, b []byte, e *emitter) error {
+func (f *fsys) extent(k key, b []byte, e *emitter, o *owners) error {
 	if len(b) < extentItemSize || k.id > maxSize || k.off > maxSize {
 		return refuse("extent %v is damaged, or of a format before 2009: run btrfs check", k)
 	}
@@ -56,7 +61,10 @@ func (f *fsys) extent(k key, b []byte, e *emitter) error {
 	if flags&extentIsBlock != 0 {
 		kinds = groupMetadata | groupSystem
 	}
-	return e.used(int64(k.id), n, kinds)
+	if err := e.used(int64(k.id), n, kinds); err != nil || o == nil || flags&extentIsData == 0 {
+		return err
+	}
+	return o.extent(&f.chunks[e.chunk], int64(k.id), n, b)
 }
 
 // readGroups reads the tree of block groups.

@@ -71,7 +71,8 @@ func (f *fsys) readBlock(b []byte, p pointer) error {
 
 const (
 	batchBytes = 2 << 20
-	parallel   = 8 // reads at a time
+	parallel   = 32        // reads at a time
+	longest    = 256 << 10 // of a read, in bytes
 )
 
 // batch reads blocks many at a time, in few reads.
@@ -119,7 +120,7 @@ func (t *batch) read(ctx context.Context, blocks []pointer) error {
 	g.SetLimit(parallel)
 	for from := 0; from < len(t.where); {
 		to := from + 1
-		for to < len(t.where) && t.where[to].off == t.where[to-1].off+t.f.sb.nodeSize && to-from < max(1, t.most/parallel) {
+		for to < len(t.where) && t.where[to].off == t.where[to-1].off+t.f.sb.nodeSize && (int64(to-from)+1)*t.f.sb.nodeSize <= longest {
 			to++
 		}
 		a, b := from, to

@@ -44,6 +44,8 @@ type Scanner struct {
 	// carried whole: a mounted btrfs looks like any other, and with its next
 	// commit everything new, from the superblock down, lies in what is free now.
 	Still bool
+	// Frozen says that the filesystem is mounted and frozen; see WhenFrozen.
+	Frozen bool
 }
 
 var _ blockmap.StillScanner = Scanner{}
@@ -69,11 +71,11 @@ func (sc Scanner) Scan(ctx context.Context, v blockmap.Volume, s blockmap.Sink) 
 	sb := parseSuper(raw)
 	r := sb.report()
 	f := &fsys{v: v, sb: sb}
-	if err = sb.check(v); err == nil && !sc.Still {
+	if err = sb.check(v); err == nil && !sc.Still && !sc.Frozen {
 		err = refuse("the filesystem may be mounted and written to, which cannot be seen on the disk, and what it will write lies in what is free now: unmount it or mount it read-only, and what may be stacked on it, too")
 	}
 	if err == nil {
-		err = f.scan(ctx, s)
+		err = f.scan(ctx, s, sc.Frozen)
 	}
 	r.Warnings = f.warnings()
 	if why := refusal(""); errors.As(err, &why) {
@@ -92,10 +94,12 @@ type fsys struct {
 	pinned  []blockmap.Range // logical, ascending: what only the log tree knows of
 	log     bool
 	repairs repairs
+	batches [2]*batch // of leaves, in turns
 }
 
-// scan reads the trees in the order in which they lead to each other.
-func (f *fsys) scan(ctx context.Context, s blockmap.Sink) error {
+// scan reads the trees in the order in which they lead to each other. With data,
+// it names what is the data of files.
+func (f *fsys) scan(ctx context.Context, s blockmap.Sink, data bool) error {
 	if err := f.bootstrap(); err != nil {
 		return err
 	}
@@ -118,7 +122,11 @@ func (f *fsys) scan(ctx context.Context, s blockmap.Sink) error {
 		}
 	}
 	e := &emitter{f: f, sink: s, pinned: f.pinned}
-	if err := f.readExtents(ctx, roots.extent, e); err != nil {
+	var o *owners
+	if data {
+		o = &owners{sink: s}
+	}
+	if err := f.readExtents(ctx, roots.extent, e, o); err != nil {
 		return err
 	}
 	if err := f.checkTotals(e.total); err != nil {

@@ -364,7 +364,7 @@ func TestHostile(t *testing.T) {
 func edited(s *synth, img, edits []byte, fix bool) []byte {
 	img = bytes.Clone(img)
 	places := []int64{superOffset}
-	for _, l := range []int64{chunkRoot, rootRoot, extentNode, extentLeaf1, extentLeaf2, deviceRoot, groupRoot, logRoot, logLeaf} {
+	for _, l := range []int64{chunkRoot, rootRoot, extentNode, extentLeaf1, extentLeaf2, deviceRoot, groupRoot, logRoot, logLeaf, topRoot, subRoot} {
 		places = append(places, place(l))
 	}
 	for ; len(edits) >= 4; edits = edits[4:] {

@@ -2,6 +2,7 @@ package btrfs
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -37,6 +38,8 @@ const (
 	extentLeaf2 = metaChunk + 3*unit
 	deviceRoot  = metaChunk + 4*unit
 	groupRoot   = metaChunk + 5*unit
+	topRoot     = metaChunk + 6*unit
+	subRoot     = metaChunk + 7*unit
 	logRoot     = metaChunk + 20*unit // not in the extent tree
 	logLeaf     = metaChunk + 21*unit
 	logData     = dataChunk + 64*unit
@@ -70,6 +73,7 @@ type synth struct {
 	metaID  [16]byte
 
 	chunks, roots, extents1, extents2, device, groups, logRoots, logged []entry
+	top, sub                                                            []entry // the trees of subvolumes
 
 	super func(b []byte)                         // before its checksum
 	block func(logical int64, b []byte)          // likewise
@@ -98,8 +102,7 @@ func put(vals ...any) []byte {
 }
 
 func deviceBytes(id16 [16]byte, fsid [16]byte, total uint64) []byte {
-	allocated := 2*sysLen + metaLen + dataLen
-	return put(1, total, allocated, make([]byte, 66-24), id16, fsid)
+	return put(1, total, 2*sysLen+metaLen+dataLen, make([]byte, 66-24), id16, fsid)
 }
 
 func chunkBytes(length int, kind uint64, offs ...int) []byte {
@@ -193,10 +196,12 @@ func (s *synth) withGroups() *synth {
 		}
 	}
 	s.extents1 = append(slices.DeleteFunc(s.extents1, isGroup), blockExtent(groupRoot))
+	slices.SortStableFunc(s.extents1, func(a, b entry) int { return cmp.Compare(a.key.id, b.key.id) })
 	s.extents2 = slices.DeleteFunc(s.extents2, isGroup)
 	s.groups[1] = groupEntry(metaChunk, metaLen, 6*unit, groupMetadata)
 	s.used += unit
 	s.roots = append(s.roots, entry{key{blockGroupTree, rootItem, 0}, rootBytes(groupRoot, generation, 0)})
+	slices.SortStableFunc(s.roots, func(a, b entry) int { return cmp.Compare(a.key.id, b.key.id) })
 	return s
 }
 
@@ -212,6 +217,57 @@ func (s *synth) withLog() *synth {
 		{key{257, extentData, 9 * unit}, fileExtent(0, 0, fileRegular)},
 		{key{258, extentData, 0}, append(make([]byte, 20), 0, 'x', 'y')},
 	}
+	return s
+}
+
+// inlineRef is a reference in an extent's item.
+func inlineRef(kind byte, vals ...any) []byte { return put([]byte{kind}, put(vals...)) }
+
+// referred is a data extent with references in its item.
+func referred(at, n, count int, refs ...[]byte) entry {
+	b := put(count, generation, extentIsData)
+	for _, r := range refs {
+		b = append(b, r...)
+	}
+	return entry{key{uint64(at), extentItem, uint64(n)}, b}
+}
+
+func inodeName(inode, dir int, name string) entry {
+	return entry{key{uint64(inode), inodeRef, uint64(dir)}, put(2, uint16(len(name)), []byte(name))}
+}
+
+// withFiles adds the trees of two subvolumes, the second in a folder of the
+// first, and references from them to the extents.
+func (s *synth) withFiles() *synth {
+	s.extents2 = []entry{
+		s.extents2[0],
+		referred(dataChunk+10*unit, 4*unit, 3, inlineRef(dataRef, fsTree, 258, 0, uint32(1)), inlineRef(dataRef, 256, 259, uint64(1<<64-unit), uint32(2))),
+		referred(dataChunk+14*unit, 2*unit, 5, inlineRef(extentOwner, fsTree), inlineRef(sharedData, subRoot, uint32(2)), inlineRef(dataRef, fsTree, 258, 4*unit, uint32(1))),
+		{key{dataChunk + 14*unit, dataRef, 77}, put(257, 258, 4*unit, uint32(1))}, // a snapshot's
+		{key{dataChunk + 14*unit, sharedData, subRoot}, put(uint32(1))},
+		referred(dataChunk+dataLen-8*unit, 8*unit, 1, inlineRef(sharedData, subRoot, uint32(1))),
+	}
+	s.extents1 = append(s.extents1, blockExtent(topRoot), blockExtent(subRoot))
+	s.extents1[3] = groupEntry(metaChunk, metaLen, 7*unit, groupMetadata)
+	s.used += 2 * unit
+	s.top = []entry{
+		inodeName(256, 256, ".."),
+		inodeName(257, 256, "home"),
+		{key{258, 1, 0}, make([]byte, 160)},
+		inodeName(258, 257, "file"),
+		{key{260, 1, 0}, make([]byte, 160)}, // deleted while it is open
+		inodeName(261, 261, "its own parent"),
+		inodeName(262, 256, "a/b"),
+	}
+	s.sub = []entry{
+		inodeName(256, 256, ".."),
+		{key{259, inodeExtref, 1234}, put(256, 3, uint16(6), []byte("linked"))},
+	}
+	s.roots = append(s.roots,
+		entry{key{fsTree, rootItem, 0}, rootBytes(topRoot, generation, 0)},
+		entry{key{256, rootItem, 8}, rootBytes(subRoot, generation, 0)},
+		entry{key{256, rootBackref, fsTree}, put(257, 5, uint16(3), []byte("sub"))},
+		entry{key{300, rootBackref, 300}, put(256, 5, uint16(4), []byte("loop"))})
 	return s
 }
 
@@ -301,6 +357,10 @@ func (s *synth) build() []byte {
 	if s.groups != nil {
 		write(groupRoot, leafBytes(s.groups), blockGroupTree, generation)
 	}
+	if s.top != nil {
+		write(topRoot, leafBytes(s.top), fsTree, generation)
+		write(subRoot, leafBytes(s.sub), 257, generation) // made by a snapshot
+	}
 	if s.log != 0 {
 		write(logRoot, leafBytes(s.logRoots), logTree, generation+1)
 		write(logLeaf, leafBytes(s.logged), logTree, generation+1)
@@ -326,14 +386,31 @@ func (s *synth) build() []byte {
 }
 
 // lister is a sink that records.
-type lister struct{ free []blockmap.Range }
+type lister struct {
+	free   []blockmap.Range
+	frozen bool
+	data   []datum
+}
+
+// datum is what the scanner says that a file has.
+type datum struct {
+	blockmap.Range
+	file blockmap.FileID
+	at   int64
+}
 
 func (l *lister) Free(off, n int64) error {
 	l.free = append(l.free, blockmap.Range{Off: off, Len: n})
 	return nil
 }
 
-func (*lister) Data(int64, int64, blockmap.FileID, int64) error { return errors.ErrUnsupported }
+func (l *lister) Data(off, n int64, file blockmap.FileID, at int64) error {
+	if !l.frozen {
+		return errors.ErrUnsupported
+	}
+	l.data = append(l.data, datum{blockmap.Range{Off: off, Len: n}, file, at})
+	return nil
+}
 
 func (l *lister) Nested(string, blockmap.Volume) error { return nil }
 

@@ -53,6 +53,7 @@ type pointer struct {
 	generation uint64
 	level      byte
 	owner      uint64
+	anyOwner   bool // a subvolume's tree, which shares blocks with others
 	root       bool // then there is no word on its first key
 	first      key
 	below      key // all keys are less
@@ -76,7 +77,7 @@ func (f *fsys) verify(b []byte, p pointer) string {
 		return fmt.Sprintf("has flags %#x", flags)
 	case le.Uint64(b[0x50:]) != p.generation:
 		return fmt.Sprintf("is of generation %d, must be of %d", le.Uint64(b[0x50:]), p.generation)
-	case le.Uint64(b[0x58:]) != p.owner:
+	case le.Uint64(b[0x58:]) != p.owner && !(p.anyOwner && isSubvolume(le.Uint64(b[0x58:]))):
 		return fmt.Sprintf("belongs to tree %d", int64(le.Uint64(b[0x58:])))
 	case b[0x64] != p.level:
 		return fmt.Sprintf("has level %d, must have %d", b[0x64], p.level)
@@ -125,24 +126,33 @@ func item(b []byte, i int) (key, []byte) {
 
 // children are the pointers of the node b that p points to.
 func (f *fsys) children(b []byte, p pointer) ([]pointer, error) {
-	n := int(le.Uint32(b[0x60:]))
-	c := make([]pointer, n)
+	c := make([]pointer, le.Uint32(b[0x60:]))
 	for i := range c {
-		e := b[headerSize+i*pointerSize:]
-		c[i] = pointer{
-			logical:    size(e[keySize:]),
-			generation: le.Uint64(e[keySize+8:]),
-			level:      p.level - 1,
-			owner:      p.owner,
-			first:      parseKey(e),
-			below:      p.below,
+		var err error
+		if c[i], err = f.child(b, p, i); err != nil {
+			return nil, err
 		}
-		if i > 0 {
-			c[i-1].below = c[i].first
-		}
-		if c[i].logical <= 0 || c[i].logical%f.sb.sectorSize != 0 || c[i].generation > p.generation {
-			return nil, refuse("tree block %d of tree %d has an impossible pointer: run btrfs check", p.logical, int64(p.owner))
-		}
+	}
+	return c, nil
+}
+
+// child is the i-th pointer of the node b that p points to.
+func (f *fsys) child(b []byte, p pointer, i int) (pointer, error) {
+	e := b[headerSize+i*pointerSize:]
+	c := pointer{
+		logical:    size(e[keySize:]),
+		generation: le.Uint64(e[keySize+8:]),
+		level:      p.level - 1,
+		owner:      p.owner,
+		anyOwner:   p.anyOwner,
+		first:      parseKey(e),
+		below:      p.below,
+	}
+	if i+1 < int(le.Uint32(b[0x60:])) {
+		c.below = parseKey(e[pointerSize:])
+	}
+	if c.logical <= 0 || c.logical%f.sb.sectorSize != 0 || c.generation > p.generation {
+		return c, refuse("tree block %d of tree %d has an impossible pointer: run btrfs check", p.logical, int64(p.owner))
 	}
 	return c, nil
 }

@@ -22,7 +22,6 @@ type walker struct {
 	ctx   context.Context
 	block func(int64) error
 	visit func(key, []byte) error
-	batch *batch // of leaves
 }
 
 // down visits what is below the block b.
@@ -54,27 +53,53 @@ func (w *walker) down(b []byte, p pointer) error {
 	return nil
 }
 
-// leaves visits the leaves of a node, which are read many at a time.
+// leaves visits the leaves of a node, which are read many at a time, the next
+// ones while some are visited.
 func (w *walker) leaves(leaves []pointer) error {
-	if w.batch == nil {
-		w.batch = newBatch(w.f)
+	if w.f.batches[0] == nil {
+		w.f.batches = [2]*batch{newBatch(w.f), newBatch(w.f)}
 	}
-	for len(leaves) > 0 {
-		if err := w.ctx.Err(); err != nil {
-			return err
+	ctx, cancel := context.WithCancel(w.ctx)
+	next := w.ahead(ctx, 0, leaves)
+	defer func() {
+		cancel()
+		<-next.done // the buffers are used again
+	}()
+	for turn := 0; len(leaves) > 0; turn++ {
+		now := next
+		if <-now.done; now.err != nil {
+			return now.err
 		}
-		n := min(len(leaves), w.batch.most)
-		if err := w.batch.read(w.ctx, leaves[:n]); err != nil {
-			return err
-		}
-		for i, p := range leaves[:n] {
-			if err := w.down(w.batch.block(i), p); err != nil {
+		leaves = leaves[len(now.blocks):]
+		next = w.ahead(ctx, turn+1, leaves)
+		for i, p := range now.blocks {
+			if err := w.down(now.batch.block(i), p); err != nil {
 				return err
 			}
 		}
-		leaves = leaves[n:]
 	}
 	return nil
+}
+
+// reading is a batch on its way.
+type reading struct {
+	batch  *batch
+	blocks []pointer
+	done   chan struct{}
+	err    error
+}
+
+// ahead begins to read the first of leaves.
+func (w *walker) ahead(ctx context.Context, turn int, leaves []pointer) *reading {
+	b := w.f.batches[turn%2]
+	r := &reading{batch: b, blocks: leaves[:min(len(leaves), b.most)], done: make(chan struct{})}
+	go func() {
+		defer close(r.done)
+		if r.err = ctx.Err(); r.err == nil {
+			r.err = b.read(ctx, r.blocks)
+		}
+	}()
+	return r
 }
 
 func (w *walker) leaf(b []byte) error {
