@@ -10,9 +10,12 @@ import (
 	"syscall"
 
 	"github.com/urfave/cli/v2"
+
+	"migimg/blockmap/device/freeze"
 )
 
 func main() {
+	freeze.Watchdog(os.Args) // does not return in the process that thaws what this one freezes
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	app := newApp()
@@ -41,7 +44,7 @@ rclone or an object storage's own tool. The device is never written.
 		Suggest:              true,
 		EnableBashCompletion: true,
 		Commands: []*cli.Command{
-			mountCommand(), umountCommand(), mapCommand(), inspectCommand(),
+			mountCommand(), umountCommand(), thawCommand(), mapCommand(), inspectCommand(),
 			preflightCommand(), verifyCommand(), statusCommand(), versionCommand(), generateCommand(),
 		},
 		ExitErrHandler: func(*cli.Context, error) {}, // main decides
