@@ -21,6 +21,7 @@ demo,test,bench  mkswap           util-linux
 demo,test,bench  fusermount3      fuse3
 demo,test,bench  qemu-img         qemu-utils
 demo,test,bench  qemu-io          qemu-utils
+test             qemu-nbd         qemu-utils
 demo,test        mmdebstrap       mmdebstrap
 demo,test        gpgv             gpgv
 demo,test        qemu-system-x86_64  qemu-system-x86 seabios
