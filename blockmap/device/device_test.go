@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"migimg/blockmap"
 )
@@ -147,9 +148,9 @@ garbage`)
 		t.Fatal(err)
 	}
 	want := []Use{
-		{Device: "loop1p1", Partition: 1, Kind: "mount", Point: "/", FSType: "ext4", Write: true},
-		{Device: "loop1p1", Partition: 1, Kind: "mount", Point: "/with blank", FSType: "ext4", Write: true},
-		{Device: "dm-0", Kind: "holder", Write: true},
+		{Device: "loop1p1", Partition: 1, Kind: "mount", Point: "/", FSType: "ext4", Write: true, Dev: unix.Mkdev(8, 1)},
+		{Device: "loop1p1", Partition: 1, Kind: "mount", Point: "/with blank", FSType: "ext4", Write: true, Dev: unix.Mkdev(8, 1)},
+		{Device: "dm-0", Kind: "holder", Write: true, Dev: unix.Mkdev(253, 0)},
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)

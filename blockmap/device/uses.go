@@ -44,6 +44,8 @@ type Use struct {
 	FSType string `json:"fstype,omitempty"`
 	// Write says that the part may be written to at any moment.
 	Write bool `json:"write"`
+	// Dev is the part's dev_t.
+	Dev uint64 `json:"-"`
 }
 
 func (u Use) String() string {
@@ -88,7 +90,7 @@ func (d *Device) Uses(roots Roots) ([]Use, error) {
 	var uses []Use
 	used := map[string]bool{}
 	for _, n := range nodes {
-		u := Use{Device: n.name, Partition: n.partition}
+		u := Use{Device: n.name, Partition: n.partition, Dev: n.dev}
 		for _, m := range mounts {
 			if m.dev == n.dev || m.source == n.dev {
 				u.Kind, u.Point, u.FSType, u.Write = "mount", m.point, m.fstype, m.write
@@ -99,13 +101,13 @@ func (d *Device) Uses(roots Roots) ([]Use, error) {
 		if slices.Contains(swaps, n.dev) {
 			// Only the header of a swap area is carried, and swapping does not
 			// write it.
-			uses = append(uses, Use{Device: n.name, Partition: n.partition, Kind: "swap"})
+			uses = append(uses, Use{Device: n.name, Partition: n.partition, Kind: "swap", Dev: n.dev})
 			used[n.name] = true
 		}
 	}
 	for _, n := range nodes {
 		if n.stacked && !used[n.name] && len(children(filepath.Join(roots.Sys, "class/block", n.name, "holders"))) == 0 {
-			uses = append(uses, Use{Device: n.name, Kind: "holder", Write: true})
+			uses = append(uses, Use{Device: n.name, Kind: "holder", Write: true, Dev: n.dev})
 		}
 	}
 	if len(uses) == 0 && d.block && d.claimed() {

@@ -57,7 +57,7 @@ func (s *Store) missing(ranges iter.Seq[blockmap.Range]) iter.Seq[blockmap.Range
 	return func(yield func(blockmap.Range) bool) {
 		var run blockmap.Range
 		add := func(lo, hi int64) bool { // bytes
-			if run.Len > 0 && (lo-run.End() > joinGap || hi-run.Off > maxRead) {
+			if run.Len > 0 && (lo < run.Off || lo-run.End() > joinGap || hi-run.Off > maxRead) {
 				if !yield(run) {
 					return false
 				}
@@ -106,7 +106,7 @@ func (s *Store) Drop(written func(off, n int64) bool) (dropped int64) {
 	return dropped
 }
 
-// Seal forgets all that is not in the ranges, which are ascending, and keeps
+// Seal forgets all that is not in the ranges, and keeps
 // nothing more from then on. It fails where a block of them was not loaded.
 func (s *Store) Seal(ranges iter.Seq[blockmap.Range]) error {
 	s.mu.Lock()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"runtime/debug"
 	"time"
 
@@ -32,15 +31,6 @@ type Tracker interface {
 // Scan maps the device as dev shows it. The volumes that are called frozen have
 // their files listed.
 type Scan func(ctx context.Context, dev blockmap.Volume) (*Scanned, error)
-
-// Scanned is what a Scan finds.
-type Scanned struct {
-	Map     *blockmap.Map
-	Volumes *blockmap.VolumeInfo
-	Files   *blockmap.Files
-	// Pin are the volumes to pin: those that are frozen, and were understood.
-	Pin []*blockmap.VolumeInfo
-}
 
 // Plan is what [Take] needs.
 type Plan struct {
@@ -194,19 +184,4 @@ func late(ctx context.Context, err error) error {
 		return cause
 	}
 	return err
-}
-
-// pinned yields what has to be pinned, ascending within each volume.
-func (s *Scanned) pinned() iter.Seq[blockmap.Range] {
-	return func(yield func(blockmap.Range) bool) {
-		for _, v := range s.Pin {
-			for r := range v.Device() {
-				for p := range s.Files.Pinned(s.Map, r.Off, r.Len) {
-					if !yield(p) {
-						return
-					}
-				}
-			}
-		}
-	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -228,6 +229,24 @@ func TestBadSector(t *testing.T) {
 		t.Errorf("%d bytes, %v; want 4096 and the error", n, err)
 	}
 	if _, err := taken.Store.ReadAt(p, 204<<10); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestLoadOutOfOrder has ranges that go back: none may be left out.
+func TestLoadOutOfOrder(t *testing.T) {
+	s, dev := newServer(t)
+	_ = s
+	store, err := NewStore(dev, Options{Memory: 1 << 30})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	ranges := []blockmap.Range{{Off: 500 << 10, Len: 8 << 10}, {Off: 100 << 10, Len: 1000}, {Off: 503 << 10, Len: 20 << 10}, {Off: 96 << 10, Len: 1}, {Off: 1 << 20, Len: 1536}}
+	if _, err := store.Load(t.Context(), slices.Values(ranges)); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Seal(slices.Values(ranges)); err != nil {
 		t.Error(err)
 	}
 }

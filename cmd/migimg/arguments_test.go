@@ -41,8 +41,8 @@ func TestUsageErrors(t *testing.T) {
 		{"thaw", "MOUNTPOINT or DEVICE is missing"},
 		{"thaw /srv --all", "contradict each other"},
 		{"thaw /no/such/place", "neither a mount point nor a mounted block device"},
-		{"mount a b -f --consistency pinned", "not in this version"},
-		{"mount a b -f --consistency maybe", "not one of auto, offline, live"},
+		{"mount a b -f --freeze-timeout 1us", "too short"},
+		{"mount a b -f --consistency maybe", "not one of auto, offline, frozen, pinned, live"},
 		{"mount a b --allow-other", "say whom with --uid, --gid or --mode"},
 		{"mount a b --mode 0440", "no effect without --allow-other"},
 		{"mount a b --allow-other --mode 0660", "more than read bits"},
@@ -73,15 +73,19 @@ func TestChooseConsistency(t *testing.T) {
 	for _, c := range []struct {
 		name, want string
 		uses       []device.Use
+		pin        bool
 		level, err string
 	}{
-		{"auto, unused", "auto", nil, levelOffline, ""},
-		{"auto, read-only", "", ro, levelOffline, ""},
-		{"auto, mounted", "auto", rw, levelLive, ""},
-		{"offline, mounted", "offline", rw, "", "/srv"},
-		{"live, unused", "live", nil, levelLive, ""},
+		{"auto, unused", "auto", nil, true, levelOffline, ""},
+		{"auto, read-only", "", ro, true, levelOffline, ""},
+		{"auto, mounted", "auto", rw, true, levelPinned, ""},
+		{"auto, mounted, only looked at", "auto", rw, false, levelLive, ""},
+		{"offline, mounted", "offline", rw, true, "", "/srv"},
+		{"live, unused", "live", nil, true, levelLive, ""},
+		{"frozen, mounted", "frozen", rw, false, levelFrozen, ""},
+		{"pinned, unused", "pinned", ro, true, levelOffline, ""},
 	} {
-		got, err := chooseConsistency(c.want, c.uses)
+		got, err := chooseConsistency(c.want, c.uses, c.pin)
 		if got.Level != c.level || (err != nil) != (c.err != "") || err != nil && !strings.Contains(err.Error(), c.err) {
 			t.Errorf("%s: %+v, %v", c.name, got, err)
 		}

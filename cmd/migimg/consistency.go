@@ -10,18 +10,39 @@ import (
 // The rungs of the ladder, best first.
 const (
 	levelOffline = "offline" // nothing on the device can change: the image is exact
+	levelFrozen  = "frozen"  // it is frozen for as long as it is mounted: exact
+	levelPinned  = "pinned"  // its structures are those of one moment; files may move
 	levelLive    = "live"    // the map and the data as they come: possibly torn
 )
 
+var levels = []string{levelOffline, levelFrozen, levelPinned, levelLive}
+
 // consistency says what the image of a moving device is worth.
 type consistency struct {
+	// Level is that of the worst of its filesystems.
 	Level  string `json:"level"`
 	Detail string `json:"detail"`
+	// Filesystems are those that are mounted read-write.
+	Filesystems []filesystemLevel `json:"filesystems,omitempty"`
+	Pins        *pinsStatus       `json:"pins,omitempty"`
+	// Tracked says that writes are tracked since T0; Untracked why they are not.
+	Tracked   bool   `json:"tracked,omitempty"`
+	Untracked string `json:"untracked,omitempty"`
 }
 
-// chooseConsistency takes the best rung that applies, or sees whether the one
-// that was asked for does.
-func chooseConsistency(want string, uses []device.Use) (consistency, error) {
+// filesystemLevel is a mounted filesystem's rung.
+type filesystemLevel struct {
+	Volume string `json:"volume"`
+	Device string `json:"device"`
+	Point  string `json:"mountpoint,omitempty"`
+	FSType string `json:"fstype,omitempty"`
+	Level  string `json:"level"`
+	Detail string `json:"detail,omitempty"`
+}
+
+// chooseConsistency takes the best rung that may apply, or sees whether the one
+// that was asked for does. pin allows for freezing under auto.
+func chooseConsistency(want string, uses []device.Use, pin bool) (consistency, error) {
 	var writers []string
 	for _, u := range uses {
 		if u.Write {
@@ -29,17 +50,20 @@ func chooseConsistency(want string, uses []device.Use) (consistency, error) {
 		}
 	}
 	all := strings.Join(writers, ", ")
-	offline := consistency{levelOffline, "nothing of it is mounted read-write: the image is exact"}
-	live := consistency{levelLive, "the device changes while it is read, the image may be torn: " + all}
+	offline := consistency{Level: levelOffline, Detail: "nothing of it is mounted read-write: the image is exact"}
+	live := consistency{Level: levelLive, Detail: "the device changes while it is read, the image may be torn: " + all}
 	switch want {
 	case "", "auto":
-		if len(writers) == 0 {
+		switch {
+		case len(writers) == 0:
 			return offline, nil
+		case pin:
+			return consistency{Level: levelPinned}, nil
 		}
 		return live, nil
 	case levelOffline:
 		if len(writers) > 0 {
-			return consistency{}, fmt.Errorf("--consistency offline is impossible: %s; unmount it, remount it read-only, or use --consistency live", all)
+			return consistency{}, fmt.Errorf("--consistency offline is impossible: %s; unmount it, remount it read-only, or use --consistency pinned", all)
 		}
 		return offline, nil
 	case levelLive:
@@ -47,10 +71,13 @@ func chooseConsistency(want string, uses []device.Use) (consistency, error) {
 			live.Detail = "asked for; nothing of it is mounted read-write now"
 		}
 		return live, nil
-	case "frozen", "pinned":
-		return consistency{}, fmt.Errorf("--consistency %s is not in this version; use auto, offline or live", want)
+	case levelFrozen, levelPinned:
+		if len(writers) == 0 {
+			return offline, nil
+		}
+		return consistency{Level: want}, nil
 	}
-	return consistency{}, fmt.Errorf("--consistency %s is not one of auto, offline, live", want)
+	return consistency{}, fmt.Errorf("--consistency %s is not one of auto, %s", want, strings.Join(levels, ", "))
 }
 
 // still says that nothing can write to a volume: the device is offline, or what is

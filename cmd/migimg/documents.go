@@ -136,7 +136,7 @@ func (d *documents) status() status {
 		st.Warnings = append(st.Warnings, "cannot tell how the device is used now: "+err.Error())
 	}
 	st.Source.Uses = uses
-	if now, err := chooseConsistency("auto", uses); err == nil && s.consistency.Level == levelOffline && now.Level != levelOffline {
+	if now, err := chooseConsistency("auto", uses, false); err == nil && s.consistency.Level == levelOffline && now.Level != levelOffline {
 		st.Warnings = append(st.Warnings, "the device was offline when it was mapped and is no longer: "+now.Detail+"; unmount it or mount migimg again")
 	}
 	return st

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -39,7 +40,7 @@ the mount is usable; migimg umount ends it.
 			&cli.StringFlag{Name: "mode", Usage: "permission bits of the files, octal; they are never writable", DefaultText: "0400"},
 			&cli.StringSliceFlag{Name: "o", Usage: "options as mount(8) passes them: OPT[=VALUE],..."},
 			&cli.BoolFlag{Name: "debug", Usage: "log every request (with -f)"},
-		}, append(reportFlags(), sourceFlags()...)...),
+		}, slices.Concat(momentFlags(), reportFlags(), sourceFlags())...),
 		Action: func(c *cli.Context) error {
 			if err := mountOptions(c); err != nil {
 				return err
@@ -64,6 +65,10 @@ the mount is usable; migimg umount ends it.
 				return err
 			}
 			o.zeroFill = c.String("on-read-error") == "zero"
+			if o.moment, err = momentOptionsFrom(c); err != nil {
+				return err
+			}
+			o.pin = true
 			if !c.Bool("foreground") && os.Getenv(readyEnv) == "" {
 				return daemonize(c.Context)
 			}
@@ -140,10 +145,37 @@ func serve(ctx context.Context, server *fusefs.Server, gone <-chan struct{}) err
 	}
 }
 
+// momentFlags are the flags of commands that hold a running server's disk at T0.
+func momentFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.DurationFlag{Name: "freeze-timeout", Usage: "how long filesystems may stay frozen", DefaultText: "2s pinned, 5m frozen"},
+		&cli.StringFlag{Name: "pin-memory", Usage: "memory for the copies of filesystems' structures", DefaultText: "a quarter of what is available"},
+		&cli.StringFlag{Name: "spool", Usage: "a folder for what of them is more, on another disk"},
+	}
+}
+
+func momentOptionsFrom(c *cli.Context) (o momentOptions, err error) {
+	o.limit, o.spool = c.Duration("freeze-timeout"), c.String("spool")
+	if c.IsSet("freeze-timeout") && o.limit < 10*time.Millisecond {
+		return o, fmt.Errorf("--freeze-timeout %v is too short for anything", o.limit)
+	}
+	if s := c.String("pin-memory"); s != "" {
+		if o.memory, err = parseSize(s); err != nil {
+			return o, fmt.Errorf("--pin-memory: %w", err)
+		}
+	}
+	if o.spool != "" {
+		if o.spool, err = filepath.Abs(o.spool); err != nil { // a daemon changes directory
+			return o, err
+		}
+	}
+	return o, nil
+}
+
 // sourceFlags are the flags of every command that maps a device.
 func sourceFlags() []cli.Flag {
 	return append([]cli.Flag{
-		&cli.StringFlag{Name: "consistency", Value: "auto", Usage: "auto (the best that applies), offline (refuse a device that is mounted read-write) or live (read it as it moves)"},
+		&cli.StringFlag{Name: "consistency", Value: "auto", Usage: "auto (the best that applies), offline (refuse a device that is mounted read-write), frozen (keep it frozen), pinned (freeze it for a moment) or live (read it as it moves)"},
 		&cli.StringFlag{Name: "cluster-size", Value: "64K", Usage: "qcow2's cluster size, a power of two from 4K to 2M; below 64K also the block map's unit"},
 	}, scopeFlags()...)
 }
@@ -159,7 +191,7 @@ func sourceOptionsFrom(c *cli.Context) (sourceOptions, error) {
 	if v := c.String("on-read-error"); v != "" && v != "eio" && v != "zero" {
 		return sourceOptions{}, fmt.Errorf("--on-read-error %s is not one of eio, zero", v)
 	}
-	if _, err := chooseConsistency(c.String("consistency"), nil); err != nil {
+	if _, err := chooseConsistency(c.String("consistency"), nil, false); err != nil {
 		return sourceOptions{}, err
 	}
 	scope, err := scopeFrom(c)

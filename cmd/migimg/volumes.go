@@ -67,23 +67,11 @@ func (s *source) addVolumes(t *fusefs.Tree) {
 }
 
 // volumeOf is the name of the volume that the running system uses so; "" is the
-// device itself, or a volume that the map does not know. A logical volume is called
-// what device-mapper calls it.
+// device itself, or a volume that the map does not know.
 func (s *source) volumeOf(u device.Use) string {
-	if u.Partition != 0 {
-		return fmt.Sprint(u.Partition)
-	}
-	name := "md"
-	if !strings.HasPrefix(u.Device, "md") {
-		b, err := os.ReadFile(filepath.Join("/sys/class/block", u.Device, "dm/name"))
-		if err != nil {
-			return ""
-		}
-		name = strings.TrimSpace(string(b))
-	}
 	found := ""
 	for v := range s.volumes.All() {
-		if i := strings.LastIndexByte(v.Name, '/'); i >= 0 && v.Name[i+1:] == name {
+		if v.Name != "" && s.isVolume(u, v.Name) {
 			if found != "" {
 				return "" // two arrays: which one is not known
 			}
@@ -91,4 +79,22 @@ func (s *source) volumeOf(u device.Use) string {
 		}
 	}
 	return found
+}
+
+// isVolume says that the running system may use the volume so. A logical volume is
+// called what device-mapper calls it.
+func (s *source) isVolume(u device.Use, volume string) bool {
+	i := strings.LastIndexByte(volume, '/')
+	switch {
+	case u.Device == s.dev.Name():
+		return volume == ""
+	case u.Partition != 0:
+		return volume == fmt.Sprint(u.Partition)
+	case i < 0:
+		return false
+	case strings.HasPrefix(u.Device, "md"):
+		return volume[i+1:] == "md"
+	}
+	b, err := os.ReadFile(filepath.Join("/sys/class/block", u.Device, "dm/name"))
+	return err == nil && volume[i+1:] == strings.TrimSpace(string(b))
 }

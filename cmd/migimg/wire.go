@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -28,6 +29,7 @@ type source struct {
 	faults      *device.Faults
 	uses        []device.Use
 	consistency consistency
+	moment      *moment // nil unless the device is held at T0
 	t0          time.Time
 
 	table   *ptable.Table // the device's
@@ -59,6 +61,8 @@ type absence struct {
 // sourceOptions are the user's choices up to the plan.
 type sourceOptions struct {
 	consistency string
+	pin         bool // auto may freeze
+	moment      momentOptions
 	clusterSize int64
 	zeroFill    bool
 	scope       scopeOptions
@@ -72,43 +76,33 @@ func open(ctx context.Context, path string, o sourceOptions) (s *source, err err
 	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			dev.Close()
-		}
-	}()
 	s = &source{dev: dev, faults: &device.Faults{Dev: dev, ZeroFill: o.zeroFill}}
+	defer func(opened *source) {
+		if err != nil {
+			opened.Close()
+		}
+	}(s)
 	if s.path, err = filepath.Abs(path); err != nil {
 		return nil, err
 	}
 	if s.uses, err = dev.Uses(device.Roots{}); err != nil {
 		return nil, err
 	}
-	if s.consistency, err = chooseConsistency(o.consistency, s.uses); err != nil {
+	if s.consistency, err = chooseConsistency(o.consistency, s.uses, o.pin); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	if s.consistency.Level == levelLive {
-		device.Sync(s.uses)
-	}
-	s.t0 = time.Now()
-
 	if s.table, err = ptable.Read(dev); err != nil {
 		return nil, fmt.Errorf("%s: reading the partition table: %w", path, err)
 	}
-	s.blocks, s.volumes, err = blockmap.Scan(ctx, dev, scanners.Scanners(), blockmap.ScanOptions{
-		ClusterSize: min(o.clusterSize, blockmap.DefaultClusterSize),
-		Still:       s.still,
-		Progress:    o.progress.scanning,
-	})
-	if err != nil {
+	if err := s.mapDevice(ctx, o); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	// Choosing what the system needs to boot means reading it.
-	s.view = blockmap.NewView(s.faults, s.blocks)
+	s.view = blockmap.NewView(s.lower(), s.blocks)
 	if err := s.scope(ctx, o.scope); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	s.view = s.edit.View(blockmap.NewView(s.faults, s.blocks))
+	s.view = s.edit.View(blockmap.NewView(s.lower(), s.blocks))
 	if err := s.readBack(); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -127,7 +121,39 @@ func open(ctx context.Context, path string, o sourceOptions) (s *source, err err
 	return s, nil
 }
 
-func (s *source) Close() { s.dev.Close() }
+// mapDevice finds out what is free: at one moment, if the device is in use and can be
+// held there, or as it comes.
+func (s *source) mapDevice(ctx context.Context, o sourceOptions) error {
+	if l := s.consistency.Level; l == levelPinned || l == levelFrozen {
+		err := s.takeT0(ctx, o)
+		if err == nil || ctx.Err() != nil || o.consistency == l {
+			return err
+		}
+		live, _ := chooseConsistency(levelLive, s.uses, false) // always possible
+		s.consistency = live
+		s.consistency.Detail += "; it could not be frozen: " + err.Error()
+	}
+	if s.consistency.Level == levelLive {
+		device.Sync(s.uses)
+	}
+	s.t0 = time.Now()
+	var err error
+	s.blocks, s.volumes, err = blockmap.Scan(ctx, s.dev, scanners.Scanners(), blockmap.ScanOptions{
+		ClusterSize: min(o.clusterSize, blockmap.DefaultClusterSize),
+		Still:       s.still,
+		Progress:    o.progress.scanning,
+	})
+	return err
+}
+
+// Close gives the device back. What has to be undone is undone even where that
+// fails.
+func (s *source) Close() {
+	if err := s.moment.Close(); err != nil {
+		fmt.Fprintln(os.Stderr, "migimg: warning:", err)
+	}
+	s.dev.Close()
+}
 
 // identity stands for the disk and its map: what every id in an image is derived
 // from. It depends on nothing that changes between two mounts of an unchanged

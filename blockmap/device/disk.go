@@ -1,0 +1,73 @@
+package device
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// Place is where a device lies on a whole disk.
+type Place struct {
+	// Disk is the disk's dev_t; Size is its size in bytes.
+	Disk uint64
+	Size int64
+	// Start is where on it the device begins, in bytes: 0 unless it is a partition.
+	Start int64
+}
+
+// Place finds the whole disk, as which the kernel reports all reads and writes, of
+// partitions, too (sysfs, Documentation/ABI/stable/sysfs-block). An image file has
+// none.
+func (d *Device) Place(roots Roots) (Place, error) {
+	if !d.block {
+		return Place{}, errors.New("an image file is not a block device")
+	}
+	dir, err := filepath.EvalSymlinks(filepath.Join(roots.or().Sys, "dev/block", devString(d.rdev)))
+	if err != nil {
+		return Place{}, fmt.Errorf("finding %s in sysfs: %w", d.path, err)
+	}
+	p := Place{Disk: d.rdev, Size: d.size}
+	if _, err := os.Stat(filepath.Join(dir, "partition")); err != nil {
+		return p, nil
+	}
+	start, err := strconv.ParseInt(readString(filepath.Join(dir, "start")), 10, 64) // in units of 512 bytes
+	if err != nil {
+		return Place{}, fmt.Errorf("%s: where on its disk it begins: %w", d.path, err)
+	}
+	size, err := strconv.ParseInt(readString(filepath.Join(dir, "../size")), 10, 64)
+	if err != nil {
+		return Place{}, fmt.Errorf("%s: the size of its disk: %w", d.path, err)
+	}
+	if p.Disk, err = parseDev(readString(filepath.Join(dir, "../dev"))); err != nil {
+		return Place{}, fmt.Errorf("%s: the number of its disk: %w", d.path, err)
+	}
+	p.Start, p.Size = start*512, size*512
+	if p.Start < 0 || p.Start > p.Size-d.size {
+		return Place{}, fmt.Errorf("%s: %d bytes from %d on of a disk of %d", d.path, d.size, p.Start, p.Size)
+	}
+	return p, nil
+}
+
+// On reports whether the file at path lies in a filesystem whose block device is
+// the device or a part of it. The path need not exist; then its folder counts.
+func (d *Device) On(path string, uses []Use) bool {
+	var st unix.Stat_t
+	for unix.Stat(path, &st) != nil {
+		parent := filepath.Dir(path)
+		if parent == path {
+			return false
+		}
+		path = parent
+	}
+	for _, u := range uses {
+		var m unix.Stat_t
+		if u.Kind == "mount" && unix.Stat(u.Point, &m) == nil && m.Dev == st.Dev {
+			return true
+		}
+	}
+	return false
+}

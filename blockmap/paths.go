@@ -1,0 +1,40 @@
+package blockmap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// Paths finds names of files of a volume that was frozen when it was scanned; see
+// [FreezableScanner]. view is the device as it was then, as [NewView] shows it by m.
+func Paths(ctx context.Context, scanners []Scanner, volume *VolumeInfo, view io.ReaderAt, m *Map, files []FileID) (map[FileID]string, error) {
+	f, err := volume.File(view, m)
+	if err != nil {
+		return nil, err
+	}
+	v := Bytes(f, f.Size(), 0)
+	for _, sc := range scanners {
+		fs, ok := sc.(FreezableScanner)
+		if !ok {
+			continue
+		}
+		switch err := sc.Probe(v); {
+		case err == nil:
+			return pathsSafely(ctx, fs, v, files)
+		case !errors.Is(err, ErrNotMine):
+			return nil, err
+		}
+	}
+	return nil, fmt.Errorf("volume %s: no scanner finds the names of files in %s", volume.Name, volume.Type)
+}
+
+func pathsSafely(ctx context.Context, sc FreezableScanner, v Volume, files []FileID) (paths map[FileID]string, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%s: the scanner crashed, please report it: %v", sc.Name(), p)
+		}
+	}()
+	return sc.Paths(ctx, v, files)
+}

@@ -1,0 +1,75 @@
+package pins
+
+import (
+	"cmp"
+	"iter"
+	"slices"
+
+	"migimg/blockmap"
+)
+
+// Scanned is what a Scan finds.
+type Scanned struct {
+	Map     *blockmap.Map
+	Volumes *blockmap.VolumeInfo
+	Files   *blockmap.Files
+	// Pin are the volumes to pin: those that are frozen, and were understood.
+	Pin []*blockmap.VolumeInfo
+	// Around are volumes that hold others, of which to pin what is in none of these:
+	// partition tables, boot code, what LVM and md write about themselves.
+	Around []*blockmap.VolumeInfo
+}
+
+// maxAround bounds a run of bytes between volumes that is pinned: longer ones are
+// gaps that nobody writes, or volumes that nobody understood.
+const maxAround = 16 << 20
+
+// pinned yields what has to be pinned, ascending within each volume.
+func (s *Scanned) pinned() iter.Seq[blockmap.Range] {
+	return func(yield func(blockmap.Range) bool) {
+		for _, v := range s.Pin {
+			for r := range v.Device() {
+				for p := range s.Files.Pinned(s.Map, r.Off, r.Len) {
+					if !yield(p) {
+						return
+					}
+				}
+			}
+		}
+		for _, v := range s.Around {
+			for _, r := range outside(v) {
+				for p := range s.Map.Ranges(r.Off, r.Len) {
+					if p.Len <= maxAround && !yield(p) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// outside is what of a volume lies in none of its children, ascending.
+func outside(v *blockmap.VolumeInfo) (out []blockmap.Range) {
+	var inner []blockmap.Range
+	for _, c := range v.Children {
+		inner = slices.AppendSeq(inner, c.Device())
+	}
+	byOffset := func(a, b blockmap.Range) int { return cmp.Compare(a.Off, b.Off) }
+	slices.SortFunc(inner, byOffset)
+	for _, r := range slices.SortedFunc(v.Device(), byOffset) {
+		at := r.Off
+		for _, x := range inner {
+			if x.Off >= r.End() {
+				break
+			}
+			if x.Off > at {
+				out = append(out, blockmap.Range{Off: at, Len: x.Off - at})
+			}
+			at = max(at, x.End())
+		}
+		if at < r.End() {
+			out = append(out, blockmap.Range{Off: at, Len: r.End() - at})
+		}
+	}
+	return out
+}

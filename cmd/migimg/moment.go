@@ -1,0 +1,419 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"migimg/blockmap"
+	scanners "migimg/blockmap/all"
+	"migimg/blockmap/device"
+	"migimg/blockmap/device/freeze"
+	"migimg/blockmap/device/track"
+	"migimg/blockmap/pins"
+)
+
+// momentOptions are the user's choices of how T0 is taken.
+type momentOptions struct {
+	limit  time.Duration // how long filesystems may be frozen; 0 is the rung's default
+	memory int64         // for pins, in bytes; 0 is a quarter of what is free
+	spool  string        // a folder for the rest of them
+}
+
+const (
+	pinLimit    = 2 * time.Second
+	freezeLimit = 5 * time.Minute
+)
+
+// moment is what holds a running server's disk at T0.
+type moment struct {
+	files   *blockmap.Files
+	store   *pins.Store // nil where the filesystems stay frozen
+	drift   *pins.Drift
+	tracker *diskTracker // nil where writes are not tracked
+	freezer *freeze.Freezer
+}
+
+func (m *moment) Close() error {
+	if m == nil {
+		return nil
+	}
+	var errs []error
+	if m.freezer != nil {
+		errs = append(errs, m.freezer.Close())
+	}
+	if m.tracker != nil {
+		errs = append(errs, m.tracker.Close())
+	}
+	if m.store != nil {
+		m.store.Close()
+	}
+	return errors.Join(errs...)
+}
+
+// pinsStatus is how T0 was taken.
+type pinsStatus struct {
+	// Frozen is how long writers waited, of which Kernel until all was written out,
+	// in milliseconds.
+	Frozen int64 `json:"frozen_ms"`
+	Kernel int64 `json:"kernel_ms"`
+	// Read is what was read meanwhile; Memory and Spool are what is held, in bytes.
+	Read   int64 `json:"read_bytes"`
+	Memory int64 `json:"memory_bytes"`
+	Spool  int64 `json:"spool_bytes,omitempty"`
+	Tries  int   `json:"tries"`
+}
+
+// toFreeze are the filesystems in scope that are mounted read-write, one use of
+// each.
+func (s *source) toFreeze(o scopeOptions) (out []device.Use) {
+	for _, u := range s.uses {
+		left := u.Partition != 0 && (o.Keep != nil && !slices.Contains(o.Keep, u.Partition) || slices.Contains(o.except, u.Partition))
+		if u.Kind != "mount" || !u.Write || left && u.Device != s.dev.Name() {
+			continue
+		}
+		if !slices.ContainsFunc(out, func(x device.Use) bool { return x.Dev == u.Dev }) {
+			out = append(out, u)
+		}
+	}
+	return out
+}
+
+// takeT0 maps the device at one moment of its life and holds it there. The level is
+// that of s.consistency, which it completes.
+func (s *source) takeT0(ctx context.Context, o sourceOptions) error {
+	if !s.dev.Block() {
+		return errors.New("only a block device can be held at one moment, not an image file that is in use")
+	}
+	uses := s.toFreeze(o.scope)
+	level := s.consistency.Level
+	s.moment = &moment{}
+	freezer, uses, left, err := s.prepare(ctx, uses, level, o.moment)
+	if err != nil {
+		return err
+	}
+	s.moment.freezer = freezer
+	if level == levelFrozen {
+		err = s.hold(ctx, uses, o)
+	} else {
+		err = s.pin(ctx, uses, o)
+	}
+	if err != nil {
+		err = errors.Join(err, s.moment.Close())
+		s.moment = nil
+		return err
+	}
+	s.judge(uses, left, level)
+	return nil
+}
+
+// prepare makes ready to freeze as many of the filesystems as can be. left says of
+// the others why not.
+func (s *source) prepare(ctx context.Context, uses []device.Use, level string, o momentOptions) (f *freeze.Freezer, can []device.Use, left map[string]string, err error) {
+	left = map[string]string{}
+	fo := freeze.Options{Limit: o.limit, Keep: []string{s.path}, Frozen: level == levelFrozen, Inhibit: level == levelFrozen}
+	if o.spool != "" {
+		fo.Keep = append(fo.Keep, o.spool)
+	}
+	if fo.Limit == 0 && fo.Frozen {
+		fo.Limit = freezeLimit
+	}
+	can = slices.Clone(uses)
+	for len(can) > 0 {
+		var fss []freeze.Filesystem
+		for _, u := range can {
+			fss = append(fss, freeze.Filesystem{Point: u.Point, FSType: u.FSType, Dev: u.Dev})
+		}
+		if f, err = freeze.Prepare(ctx, fss, fo); err == nil {
+			return f, can, left, nil
+		}
+		var one *freeze.Error
+		if !errors.As(err, &one) || level == levelFrozen && !errors.Is(err, freeze.ErrUnsupported) {
+			return nil, nil, nil, err
+		}
+		n := len(can)
+		can = slices.DeleteFunc(can, func(u device.Use) bool { return u.Point == one.Point })
+		if len(can) == n {
+			return nil, nil, nil, err
+		}
+		left[one.Point] = err.Error()
+	}
+	if err == nil {
+		err = errors.New("none of its filesystems in scope is mounted read-write by itself")
+	}
+	return nil, nil, nil, err
+}
+
+// scanner maps the device for [pins.Take], with the volumes that are frozen.
+func (s *source) scanner(uses []device.Use, o sourceOptions) pins.Scan {
+	frozen := func(volume string) bool {
+		return slices.ContainsFunc(uses, func(u device.Use) bool { return s.isVolume(u, volume) })
+	}
+	return func(ctx context.Context, dev blockmap.Volume) (*pins.Scanned, error) {
+		x := &pins.Scanned{Files: &blockmap.Files{}}
+		var err error
+		x.Map, x.Volumes, err = blockmap.Scan(ctx, dev, scanners.Scanners(), blockmap.ScanOptions{
+			ClusterSize: min(o.clusterSize, blockmap.DefaultClusterSize),
+			Still:       s.still,
+			Frozen:      frozen,
+			Files:       x.Files,
+		})
+		if err != nil {
+			return nil, err
+		}
+		for _, u := range uses {
+			n := 0
+			for v := range x.Volumes.All() {
+				if s.isVolume(u, v.Name) {
+					if n++; n > 1 {
+						return nil, fmt.Errorf("which of two volumes is %s cannot be told", u)
+					}
+				}
+			}
+		}
+		for v := range x.Volumes.All() {
+			switch {
+			case len(v.Children) > 0:
+				x.Around = append(x.Around, v)
+			case frozen(v.Name) && v.Whole == "":
+				x.Pin = append(x.Pin, v)
+			}
+		}
+		return x, nil
+	}
+}
+
+// pin takes T0 and thaws.
+func (s *source) pin(ctx context.Context, uses []device.Use, o sourceOptions) error {
+	m := s.moment
+	memory := o.moment.memory
+	if memory == 0 {
+		memory = freeMemory() / 4
+	}
+	var err error
+	if m.tracker, err = startTracker(s.dev); err != nil {
+		s.consistency.Untracked = err.Error()
+	}
+	m.drift = pins.NewDrift(s.faults)
+	freezing := &freezing{Freezer: m.freezer}
+	plan := pins.Plan{
+		Options: pins.Options{Memory: memory, Spool: o.moment.spool},
+		Dev:     &over{ReaderAt: m.drift, Device: s.dev},
+		Scan:    s.scanner(uses, o),
+		Freezer: freezing,
+		Limit:   o.moment.limit,
+	}
+	if plan.Limit == 0 {
+		plan.Limit = pinLimit
+	}
+	if m.tracker != nil {
+		plan.Tracker = m.tracker
+	}
+	taken, err := pins.Take(ctx, plan)
+	if err != nil {
+		return err
+	}
+	if err := m.freezer.Close(); err != nil {
+		return err
+	}
+	m.freezer = nil
+	m.store, m.files = taken.Store, taken.Files
+	if m.tracker != nil {
+		m.drift.Begin(m.tracker.Written)
+		s.consistency.Tracked = true
+	}
+	s.blocks, s.volumes, s.t0 = taken.Map, taken.Volumes, freezing.moment.T0
+	mem, spool := m.store.Bytes()
+	s.consistency.Pins = &pinsStatus{Frozen: taken.Frozen.Milliseconds(), Kernel: taken.Kernel.Milliseconds(), Read: taken.Read, Memory: mem, Spool: spool, Tries: taken.Tries}
+	return nil
+}
+
+// hold freezes, maps, and leaves it frozen.
+func (s *source) hold(ctx context.Context, uses []device.Use, o sourceOptions) error {
+	m := s.moment
+	if err := m.freezer.Sync(); err != nil {
+		return err
+	}
+	at, err := m.freezer.Freeze()
+	if err != nil {
+		return err
+	}
+	x, err := s.scanner(uses, o)(ctx, s.dev)
+	if err != nil {
+		return err // Close thaws
+	}
+	s.blocks, s.volumes, s.t0, m.files = x.Map, x.Volumes, at.T0, x.Files
+	return nil
+}
+
+// lower is the layer from which images are read.
+func (s *source) lower() io.ReaderAt {
+	switch m := s.moment; {
+	case m == nil:
+		return s.faults
+	case m.store != nil:
+		return m.store
+	default:
+		return &stale{ReaderAt: s.faults, broken: m.freezer.Broken()}
+	}
+}
+
+// judge says what rung every filesystem stands on, and so the device.
+func (s *source) judge(frozen []device.Use, left map[string]string, level string) {
+	c := &s.consistency
+	worst := 0
+	for _, u := range s.uses {
+		if !u.Write {
+			continue
+		}
+		fl := filesystemLevel{Volume: s.volumeOf(u), Device: "/dev/" + u.Device, Point: u.Point, FSType: u.FSType, Level: levelLive, Detail: left[u.Point]}
+		if slices.ContainsFunc(frozen, func(f device.Use) bool { return f.Dev == u.Dev }) {
+			fl.Level = level
+			for v := range s.volumes.All() {
+				if s.isVolume(u, v.Name) && v.Whole != "" && level == levelPinned {
+					fl.Level, fl.Detail = levelLive, v.Whole
+				}
+			}
+		}
+		if fl.Level == levelLive && fl.Detail == "" {
+			fl.Detail = "it is out of scope, or not a mount by itself"
+		}
+		worst = max(worst, slices.Index(levels, fl.Level))
+		c.Filesystems = append(c.Filesystems, fl)
+	}
+	c.Level = levels[worst]
+	c.Detail = c.words()
+}
+
+func (c *consistency) words() string {
+	var of, live []string
+	for _, f := range c.Filesystems {
+		if f.Level == levelLive {
+			live = append(live, fmt.Sprintf("%s (%s)", or(f.Point, f.Device), f.Detail))
+		} else {
+			of = append(of, or(f.Point, f.Device))
+		}
+	}
+	text := strings.Join(of, ", ")
+	switch p := c.Pins; {
+	case len(of) == 0:
+		text = ""
+	case p == nil:
+		text += " stays frozen while this is mounted: the image is exact"
+	case c.Tracked:
+		text += fmt.Sprintf(" was frozen for %d ms at T0: structures are exactly T0's, files too but for those in .migimg/drift.json", p.Frozen)
+	default:
+		text += fmt.Sprintf(" was frozen for %d ms at T0: structures are exactly T0's, but which files were written since is not tracked: %s", p.Frozen, c.Untracked)
+	}
+	if len(live) > 0 {
+		if text != "" {
+			text += "; "
+		}
+		text += "not frozen, and possibly torn: " + strings.Join(live, ", ")
+	}
+	return text
+}
+
+// over is a device whose bytes are read through a layer.
+type over struct {
+	io.ReaderAt
+	*device.Device
+}
+
+func (o *over) ReadAt(p []byte, off int64) (int, error) { return o.ReaderAt.ReadAt(p, off) }
+
+// ReadSpeculative reads as the layer does for a view that reads in vain, too.
+func (o *over) ReadSpeculative(p []byte, off int64) (int, error) {
+	return o.ReaderAt.(blockmap.Speculative).ReadSpeculative(p, off)
+}
+
+// errStale is what readers get once a filesystem that should be frozen is not.
+var errStale = errors.New("a filesystem was thawed before its time: the image would be torn; mount again")
+
+// stale is a layer that has nothing more to say once the freeze has ended, however
+// that was.
+type stale struct {
+	io.ReaderAt
+	broken <-chan struct{}
+}
+
+func (l *stale) ReadAt(p []byte, off int64) (int, error) {
+	n, err := l.ReaderAt.ReadAt(p, off)
+	select {
+	case <-l.broken: // perhaps before the bytes were read
+		clear(p[:n])
+		return 0, errStale
+	default:
+		return n, err
+	}
+}
+
+// freezing makes [freeze.Freezer] that of [pins.Take].
+type freezing struct {
+	*freeze.Freezer
+	moment freeze.Moment
+}
+
+func (f *freezing) Freeze() (err error) {
+	f.moment, err = f.Freezer.Freeze()
+	return err
+}
+
+// diskTracker tracks the device's part of a disk.
+type diskTracker struct {
+	*track.Tracker
+	start int64
+
+	mu     sync.Mutex
+	before []*track.Set // what was written since T0 in epochs that have ended
+}
+
+func startTracker(d *device.Device) (*diskTracker, error) {
+	p, err := d.Place(device.Roots{})
+	if err != nil {
+		return nil, err
+	}
+	t, err := track.Start(p.Disk, p.Size, track.Options{})
+	if err != nil {
+		return nil, err
+	}
+	return &diskTracker{Tracker: t, start: p.Start}, nil
+}
+
+// Epoch ends an epoch; see [pins.Tracker].
+func (t *diskTracker) Epoch() (func(off, n int64) bool, error) {
+	set, err := t.Tracker.Epoch()
+	if err != nil {
+		return nil, err
+	}
+	if err := t.Lost(); err != nil {
+		return nil, err
+	}
+	return func(off, n int64) bool { return set.Contains(t.start+off, n) }, nil
+}
+
+// Written says whether any of the device's bytes [off, off+n) were written since
+// the last Epoch.
+func (t *diskTracker) Written(off, n int64) bool { return t.Tracker.Written(t.start+off, n) }
+
+// freeMemory is how much memory can be had without harm, in bytes (proc(5),
+// meminfo, MemAvailable).
+func freeMemory() int64 {
+	b, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		return 1 << 30
+	}
+	for line := range strings.Lines(string(b)) {
+		var kib int64
+		if _, err := fmt.Sscanf(line, "MemAvailable: %d kB", &kib); err == nil {
+			return kib << 10
+		}
+	}
+	return 1 << 30
+}
