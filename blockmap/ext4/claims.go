@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"iter"
 	"slices"
 	"sync"
 )
@@ -33,11 +34,25 @@ type node struct {
 // claims is what the inodes say belongs to them.
 type claims struct {
 	f      *fsys
-	data   []claim // of regular files
-	meta   runs    // of everything else, in no order
-	nodes  []node  // to be read
-	blocks int64   // all of these together
-	failed int64   // blocks that were not read, or not believed
+	data   []claim // of regular files, and of what was merged, those of others in parts
+	parts  [][]claim
+	meta   runs   // of everything else, in no order
+	nodes  []node // to be read
+	blocks int64  // all of these together
+	failed int64  // blocks that were not read, or not believed
+}
+
+// all yields what of regular files was found and merged.
+func (c *claims) all() iter.Seq[claim] {
+	return func(yield func(claim) bool) {
+		for _, part := range c.parts {
+			for _, x := range part {
+				if !yield(x) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // errClaims is why the walk over the inodes was given up: no block belongs to two
@@ -48,7 +63,12 @@ var errClaims = errors.New("ext4: the inodes claim more blocks than the filesyst
 func (c *claims) merge(mu *sync.Mutex, o *claims) error {
 	mu.Lock()
 	defer mu.Unlock()
-	c.data = append(c.data, o.data...)
+	if len(o.data) > 0 {
+		if cap(o.data) > 2*len(o.data) {
+			o.data = slices.Clone(o.data)
+		}
+		c.parts = append(c.parts, o.data)
+	}
 	c.meta = append(c.meta, o.meta...)
 	c.nodes = append(c.nodes, o.nodes...)
 	c.blocks += o.blocks

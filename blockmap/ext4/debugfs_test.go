@@ -85,7 +85,7 @@ func TestReplayAsDebugfs(t *testing.T) {
 	}
 }
 
-func tool(t *testing.T, stdin, name string, args ...string) {
+func tool(t testing.TB, stdin, name string, args ...string) {
 	t.Helper()
 	cmd := exec.Command(name, args...)
 	cmd.Stdin = strings.NewReader(stdin)

@@ -40,7 +40,7 @@ func (f *fsys) files(ctx context.Context, t *table, static runs, s blockmap.Sink
 	}
 	metadata := joinedBlocks(append(c.meta, static...))
 	clash, hint, size := int64(0), 0, f.sb.blockSize
-	for _, x := range c.data {
+	for x := range c.all() {
 		end := x.block + int64(x.n)
 		if hint = metadata.search(x.block, hint); hint < len(metadata) && metadata[hint].from < end {
 			clash++

@@ -4,11 +4,10 @@ import (
 	"cmp"
 	"context"
 	"encoding/binary"
+	"slices"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
-
-	"migimg/blockmap"
 )
 
 // Modes and flags of inodes (kernel, Documentation/filesystems/ext4/inodes.rst).
@@ -25,6 +24,9 @@ const (
 // inodes reads the inodes of all groups.
 func (c *claims) inodes(ctx context.Context, t *table) error {
 	s := c.f.sb
+	if s.groups > s.blocks/s.tableBlocks() { // tables over one another
+		return errClaims
+	}
 	var mu sync.Mutex
 	eg, both := errgroup.WithContext(ctx)
 	spare := make(chan []byte, readers)
@@ -42,8 +44,9 @@ func (c *claims) inodes(ctx context.Context, t *table) error {
 		case <-both.Done():
 			return cmp.Or(eg.Wait(), ctx.Err())
 		}
-		eg.Go(func() error {
+		eg.Go(func() (err error) {
 			defer func() { spare <- buf }()
+			defer crashed(&err)
 			if buf == nil {
 				buf = make([]byte, s.blockSize+max(maxRead, s.blockSize))
 			}
@@ -54,7 +57,9 @@ func (c *claims) inodes(ctx context.Context, t *table) error {
 			return c.merge(&mu, o)
 		})
 	}
-	return cmp.Or(eg.Wait(), ctx.Err())
+	err := cmp.Or(eg.Wait(), ctx.Err())
+	slices.SortFunc(c.parts, func(a, b []claim) int { return cmp.Compare(a[0].ino, b[0].ino) })
+	return err
 }
 
 // usedInodes is how many inodes at the beginning of group g's table may be in use.
@@ -88,6 +93,7 @@ func (c *claims) group(ctx context.Context, t *table, g, n int64, buf []byte) er
 			return nil
 		}
 	}
+	c.data = make([]claim, 0, min(maxRead/s.inodeSize, n)) // one for a file, mostly
 	blocks := ceil(n*s.inodeSize, s.blockSize)
 	per := s.blockSize / s.inodeSize
 	for at := int64(0); at < blocks; {
@@ -175,53 +181,4 @@ func (s *superblock) inodeSoundHere(ino uint32, raw []byte) bool {
 	le.PutUint32(head[:], ino)
 	copy(head[4:], raw[0x64:0x68])
 	return crc32c(crc32c(s.seed, head[:]), raw)&mask == got
-}
-
-// each reads n blocks, which ascend, neighbours at once and several at a time, and
-// calls use with them, concurrently: blocks[i] is number from+i. How many could not
-// be read is the answer; the error is use's or that of the context.
-func (f *fsys) each(ctx context.Context, n int, block func(i int) int64, use func(from int, blocks [][]byte) error) (failed int64, err error) {
-	size := f.sb.blockSize
-	eg, both := errgroup.WithContext(ctx)
-	var mu sync.Mutex
-	spare := make(chan []byte, readers)
-	for range readers {
-		spare <- nil
-	}
-	for i := 0; i < n; {
-		from, first, last := i, block(i), block(i)
-		for i++; i < n; i++ {
-			if b := block(i); b-last > 1 || (b-first+1)*size > maxRead {
-				break
-			}
-			last = block(i)
-		}
-		to := i
-		var buf []byte
-		select {
-		case buf = <-spare:
-		case <-both.Done():
-			return failed, cmp.Or(eg.Wait(), ctx.Err())
-		}
-		eg.Go(func() error {
-			defer func() { spare <- buf }()
-			want := (last - first + 1) * size
-			if int64(cap(buf)) < want {
-				buf = make([]byte, want)
-			}
-			buf = buf[:want]
-			if err := blockmap.ReadFull(f.v, buf, first*size); err != nil {
-				mu.Lock()
-				failed += int64(to - from)
-				mu.Unlock()
-				return both.Err()
-			}
-			blocks := make([][]byte, to-from)
-			for k := range blocks {
-				blocks[k] = buf[(block(from+k)-first)*size:][:size]
-			}
-			return use(from, blocks)
-		})
-	}
-	return failed, cmp.Or(eg.Wait(), ctx.Err())
 }

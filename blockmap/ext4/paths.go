@@ -31,17 +31,24 @@ func (Scanner) Paths(ctx context.Context, v blockmap.Volume, files []blockmap.Fi
 	if err != nil {
 		return nil, err
 	}
-	w := &namer{f: f, t: t, want: map[uint32]bool{}, names: map[uint32]name{}}
+	w := &namer{f: f, t: t, want: make(map[uint32]bool, len(files)), names: make(map[uint32]name, len(files))}
 	for _, id := range files {
 		if id.Tree == 0 && id.Inode <= uint64(sb.inodes) {
 			w.want[uint32(id.Inode)] = true
 		}
 	}
 	err = w.walk(ctx)
-	out := map[blockmap.FileID]string{}
+	out := make(map[blockmap.FileID]string, w.named)
+	dirs := map[uint32]string{rootInode: ""}
 	for _, id := range files {
-		if path, ok := w.path(uint32(id.Inode)); ok && id.Tree == 0 && w.found(uint32(id.Inode)) {
-			out[id] = path
+		ino := uint32(id.Inode)
+		missing, wanted := w.want[ino]
+		if id.Tree != 0 || id.Inode > uint64(sb.inodes) || !wanted || missing {
+			continue
+		}
+		x := w.names[ino]
+		if dir, ok := w.dir(x.parent, dirs); ok {
+			out[id] = dir + "/" + x.text
 		}
 	}
 	return out, err
@@ -62,33 +69,34 @@ type namer struct {
 	names  map[uint32]name // of directories, and of the files wanted
 	next   []uint32        // directories, or what may be
 	failed int64
+	blocks int64 // of directories that were read
 }
 
-func (w *namer) found(ino uint32) bool {
-	missing, wanted := w.want[ino]
-	return wanted && !missing
-}
-
-// path puts the names together.
-func (w *namer) path(ino uint32) (string, bool) {
-	var parts []string
-	for n := 0; ino != rootInode; n++ {
+// dir is the path of a directory; known are those that were asked for before.
+func (w *namer) dir(ino uint32, known map[uint32]string) (path string, ok bool) {
+	var up []uint32
+	for {
+		if path, ok = known[ino]; ok {
+			break
+		}
 		x, ok := w.names[ino]
-		if !ok || n > len(w.names) {
+		if !ok || len(up) > len(w.names) {
 			return "", false
 		}
-		parts = append(parts, x.text)
+		up = append(up, ino)
 		ino = x.parent
 	}
-	path := ""
-	for _, p := range slices.Backward(parts) {
-		path += "/" + p
+	for _, d := range slices.Backward(up) {
+		path += "/" + w.names[d].text
+		known[d] = path
 	}
 	return path, true
 }
 
-// maxDirs bounds how many directories are read at once.
-const maxDirs = 16 << 10
+const (
+	maxDirs      = 16 << 10 // directories read at once
+	maxDirBlocks = 16 << 20 // of all directories; each has an entry for each file, at least
+)
 
 func (w *namer) walk(ctx context.Context) error {
 	w.next = []uint32{rootInode}
@@ -152,19 +160,22 @@ func (w *namer) level(ctx context.Context, dirs []uint32) error {
 	if err := c.trees(ctx); err != nil {
 		return err
 	}
-	slices.SortFunc(c.data, func(a, b claim) int { return cmp.Compare(a.block, b.block) })
-	ends := make([]int, len(c.data)) // how many blocks the first so many runs have
+	data := slices.SortedFunc(c.all(), func(a, b claim) int { return cmp.Compare(a.block, b.block) })
+	ends := make([]int, len(data)) // how many blocks the first so many runs have
 	n := 0
-	for i, x := range c.data {
+	for i, x := range data {
 		n += int(x.n)
 		ends[i] = n
+	}
+	if w.blocks += int64(n); w.blocks > maxDirBlocks {
+		return fmt.Errorf("ext4: the directories have more than %d blocks: names are missing", maxDirBlocks)
 	}
 	run := func(i int) (claim, int) { // the run with the i-th block, and which of it that is
 		k, exact := slices.BinarySearch(ends, i)
 		if exact {
 			k++
 		}
-		return c.data[k], i - (ends[k] - int(c.data[k].n))
+		return data[k], i - (ends[k] - int(data[k].n))
 	}
 	failed, err = w.f.each(ctx, n, func(i int) int64 { x, k := run(i); return x.block + int64(k) }, func(from int, blocks [][]byte) error {
 		var all []entry
