@@ -3,11 +3,14 @@ package scantest
 import (
 	"cmp"
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"migimg/blockmap"
 )
@@ -29,6 +32,31 @@ type Frozen struct {
 	// many bytes there are from there on in one run; nil: there. A byte may lie in
 	// several places, or in none.
 	Places func(t testing.TB, img string) func(at int64) (places []int64, n int64)
+}
+
+func (x *trial) freezable() bool {
+	_, ok := x.Scanner.(blockmap.FreezableScanner)
+	return ok
+}
+
+// preallocate makes files that have blocks which were never written, before any
+// others: what lies there must not be of a deleted file's.
+func preallocate(t testing.TB, dir string) {
+	t.Helper()
+	for name, mode := range map[string]uint32{"within": 0, "beyond": unix.FALLOC_FL_KEEP_SIZE} {
+		f, err := os.Create(filepath.Join(dir, "preallocated-"+name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = f.WriteAt([]byte("written"), 70_000)
+		// Not every filesystem can (ext2).
+		if e := unix.Fallocate(int(f.Fd()), mode, 0, 200_000); e == nil || !errors.Is(e, unix.EOPNOTSUPP) {
+			err = errors.Join(err, e)
+		}
+		if err := errors.Join(err, f.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // scanFrozen scans the original as what it is: unmounted, and so as still as a

@@ -172,7 +172,7 @@ func runDisk(t *testing.T, s Suite, d Disk) {
 	}
 	t.Run("place", x.place)
 	t.Run("faults", x.faults)
-	if _, ok := x.Scanner.(blockmap.FreezableScanner); ok && x.Replay == "" {
+	if x.freezable() && x.Replay == "" {
 		t.Run("frozen", x.frozen)
 	}
 }
@@ -199,7 +199,12 @@ func (x *trial) make(t *testing.T) {
 	}
 	shell(t, x.Mkfs, "IMG="+x.img, "SRC="+src)
 	if x.Extract == "" && x.Fill != Empty {
-		mounted(t, x.img, x.Mount, x.Options, func(dir string) { populate(t, dir, x.Fill, true) })
+		mounted(t, x.img, x.Mount, x.Options, func(dir string) {
+			if x.freezable() {
+				preallocate(t, dir)
+			}
+			populate(t, dir, x.Fill, true)
+		})
 	}
 	if x.After != "" {
 		shell(t, x.After, "IMG="+x.img)
