@@ -3,8 +3,13 @@ package xfs
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
+	"math"
 	"slices"
+	"strings"
 	"testing"
+
+	"migimg/blockmap"
 )
 
 // edited is the filesystem with the edits: of each 4 bytes, 1 is the place, of
@@ -22,6 +27,9 @@ func edited(s *synth, edits []byte, seal bool) *synth {
 	}
 	for i := range int64(4) {
 		places = append(places, s.logAt(i))
+	}
+	for _, x := range s.sums {
+		places = append(places, s.block(x.no)[x.off:][:x.n])
 	}
 	for ; len(edits) >= 4; edits = edits[4:] {
 		p := places[int(edits[0])%len(places)]
@@ -64,4 +72,62 @@ func FuzzScan(f *testing.F) {
 			t.Fatal("another map")
 		}
 	})
+}
+
+// FuzzFrozen is for what is read of a frozen filesystem besides, where on a moving
+// one anything may be found.
+func FuzzFrozen(f *testing.F) {
+	all := []*synth{deep().withFiles(), flat().withFiles(), old().withFiles()}
+	for i, s := range all {
+		k, places := uint8(i), uint8(len(s.tree)*2+1+4)
+		for _, tree := range s.tree {
+			places += uint8(len(tree))
+		}
+		f.Add(k, true, []byte{})
+		for x := range uint8(len(s.sums)) {
+			for _, off := range []byte{5, 63, 67, 79, 82, 83, 101, 103, 177, 179, 187, 199} {
+				f.Add(k, true, []byte{places + x, off, 0, 3})
+			}
+			f.Add(k, false, []byte{places + x, 7, 0, 255, places + x, 73, 0, 255})
+		}
+		f.Add(k, true, []byte{0, 123, 0, 9, 0, 105, 0, 1, 0, 192, 0, 4})
+		f.Add(k, true, []byte{0, 63, 0, 1, 0, 124, 0, 3})
+	}
+	f.Fuzz(func(t *testing.T, which uint8, seal bool, edits []byte) {
+		s := edited(all[int(which)%len(all)], edits, seal)
+		n := boundsSink{size: s.size()}
+		_, err := Scanner{Frozen: true}.Scan(context.Background(), s.volume(), &n)
+		if n.bad != "" || err != nil && strings.Contains(err.Error(), "crashed") {
+			t.Fatal(n.bad, err)
+		}
+		var ids []blockmap.FileID
+		for i := range int64(9) {
+			ids = append(ids, blockmap.FileID{Inode: uint64(s.ino(i))})
+		}
+		names, err := Scanner{}.Paths(context.Background(), s.volume(), ids)
+		if seal && len(edits) == 0 && (err != nil || len(names) != 5 || n.data != 6) {
+			t.Fatal(n.data, names, err)
+		}
+		for _, name := range names {
+			if !strings.HasPrefix(name, "/") {
+				t.Fatal(names)
+			}
+		}
+	})
+}
+
+// boundsSink counts extents, and says what is wrong with one.
+type boundsSink struct {
+	lister
+	size int64
+	data int
+	bad  string
+}
+
+func (b *boundsSink) Data(off, n int64, file blockmap.FileID, at int64) error {
+	if off <= 0 || n <= 0 || n > b.size-off || at < 0 || at > math.MaxInt64-n {
+		b.bad = fmt.Sprintf("[%d, +%d) is data at %d of %v, in %d bytes", off, n, at, file, b.size)
+	}
+	b.data++
+	return nil
 }

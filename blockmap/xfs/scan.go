@@ -134,8 +134,11 @@ func reads(ctx context.Context) (*errgroup.Group, context.Context) {
 func sumOf(b []byte, at int) uint32 {
 	t := crc32.MakeTable(crc32.Castagnoli)
 	c := crc32.Update(0, t, b[:at])
-	c = crc32.Update(c, t, []byte{0, 0, 0, 0})
-	return crc32.Update(c, t, b[at+4:])
+	c = ^c
+	for range 4 { // zeros, without memory to be had for them
+		c = t[byte(c)] ^ c>>8
+	}
+	return crc32.Update(^c, t, b[at+4:])
 }
 
 // sumIsWrong says that the checksum at byte at of b is, in words, or nothing.

@@ -15,6 +15,7 @@ type synth struct {
 	at   map[int64][]byte // blocks, by number from the volume's start
 	tree [][]int64        // the blocks of each group's tree, root first
 	free []blockmap.Range // bytes
+	sums []summed         // what has checksums besides
 }
 
 type synthOptions struct {
@@ -232,6 +233,9 @@ func (s *synth) seal() {
 		for i := range tree {
 			put(s.node(int64(g), i), crcTree)
 		}
+	}
+	for _, x := range s.sums {
+		put(s.block(x.no)[x.off:][:x.n], x.at)
 	}
 }
 
