@@ -36,6 +36,8 @@ const (
 	// inFlight is how many blocks before or behind the head may be of either
 	// cycle after a crash: eight buffers of 256 KiB (XLOG_TOTAL_REC_SHIFT).
 	inFlight = 8 * 512
+	// logPiece is how many blocks are read at once.
+	logPiece = 512
 
 	// Operation header: tid, length, then these two bytes.
 	opClient, opFlags = 8, 9
@@ -111,7 +113,7 @@ func (l *ring) dirt(ctx context.Context) (string, error) {
 	// the kernel, before it writes anything, covers it (xfsprogs, libxfs/rdwr.c,
 	// libxfs_log_clear; kernel, xlog_clear_stale_blocks).
 	zeros := int64(0)
-	for last != 0 && zeros < w.back && cycleOf(w.block(w.back-1-zeros)) == 0 {
+	for last != 0 && zeros < w.back && w.cycles[w.back-1-zeros] == 0 {
 		zeros++
 	}
 	for i := range w.n {
@@ -122,12 +124,12 @@ func (l *ring) dirt(ctx context.Context) (string, error) {
 		case at >= head-zeros:
 			want = 0
 		}
-		if cycleOf(w.block(i)) != want {
+		if w.cycles[i] != want {
 			return dirtyLog, nil // a hole: a record on its way when the machine stopped
 		}
 	}
 	w.back -= zeros
-	return w.unmounted(l), nil
+	return l.unmounted(w)
 }
 
 // head is the first position whose block is of the cycle last, given that
@@ -152,16 +154,14 @@ func (l *ring) head(ctx context.Context, last uint32) (int64, error) {
 	return hi, nil
 }
 
-// window is the blocks around the head that may still have been on their way.
+// window is the blocks around the head that may still have been on their way: in
+// what lap each was written.
 type window struct {
-	b    []byte
-	at   int64 // position of the first
-	n    int64 // blocks
-	back int64 // of which this many lie before the head
+	cycles []uint32
+	at     int64 // position of the first
+	n      int64 // blocks
+	back   int64 // of which this many lie before the head
 }
-
-// block is the window's i-th block.
-func (w *window) block(i int64) []byte { return w.b[i*logBlock:][:logBlock] }
 
 // window reads inFlight blocks on both sides of the head, round the ring's end,
 // or all there are.
@@ -171,32 +171,57 @@ func (l *ring) window(head int64) (*window, error) {
 		w.n, w.back = l.size, l.size // a record may begin at the head itself, a lap ago
 	}
 	w.at = (head - w.back + l.size) % l.size
-	w.b = make([]byte, w.n*logBlock)
-	here := min(w.n, l.size-w.at)
-	if err := l.read(w.b[:here*logBlock], w.at); err != nil {
-		return nil, err
-	}
-	if here < w.n {
-		return w, l.read(w.b[here*logBlock:], 0)
+	w.cycles = make([]uint32, 0, w.n)
+	buf := make([]byte, min(w.n, logPiece)*logBlock)
+	for k := int64(0); k < w.n; k += logPiece {
+		b := buf[:min(logPiece, w.n-k)*logBlock]
+		if err := l.readRound(b, w.at+k); err != nil {
+			return nil, err
+		}
+		for ; len(b) > 0; b = b[logBlock:] {
+			w.cycles = append(w.cycles, cycleOf(b))
+		}
 	}
 	return w, nil
 }
 
+// readRound reads from a position on, round the ring's end.
+func (l *ring) readRound(p []byte, at int64) error {
+	at %= l.size
+	here := min(int64(len(p)), (l.size-at)*logBlock)
+	if err := l.read(p[:here], at); err != nil || here == int64(len(p)) {
+		return err
+	}
+	return l.read(p[here:], 0)
+}
+
 // unmounted says why the record before the head is not that of an unmounting,
 // or nothing.
-func (w *window) unmounted(l *ring) string {
-	be := binary.BigEndian
-	i := w.back - 1
+func (l *ring) unmounted(w *window) (string, error) {
+	n := min(maxRecord, w.back)
+	b := make([]byte, n*logBlock)
+	if err := l.readRound(b, w.at+w.back-n); err != nil {
+		return "", err
+	}
+	return l.unmountRecord(b, w.at+w.back-n), nil
+}
+
+// unmountRecord says why b, the blocks from a position to the head, does not end
+// with the record of an unmounting, or nothing.
+func (l *ring) unmountRecord(b []byte, first int64) string {
+	be, n := binary.BigEndian, int64(len(b)/logBlock)
+	block := func(i int64) []byte { return b[i*logBlock:][:logBlock] }
+	i := n - 1
 	for ; ; i-- {
-		if i < 0 || i < w.back-maxRecord {
+		if i < 0 {
 			return "the log has no record before its head: run xfs_repair"
 		}
-		if be.Uint32(w.block(i)) == recordMagic {
+		if be.Uint32(block(i)) == recordMagic {
 			break
 		}
 	}
-	h := w.block(i)
-	at := (w.at + i) % l.size
+	h := block(i)
+	at := (first + i) % l.size
 	headers := int64(1)
 	version, buffer := be.Uint32(h[8:]), int64(be.Uint32(h[320:]))
 	if l.f.sb.versionNum&versionLogV2 != 0 && version&2 != 0 && buffer > headerCycles {
@@ -209,12 +234,12 @@ func (w *window) unmounted(l *ring) string {
 		return "the log's last record is not where it says that it is: run xfs_repair"
 	case !bytes.Equal(uuid, l.f.sb.uuid):
 		return fmt.Sprintf("the log is that of another filesystem, %x: run xfs_repair", uuid)
-	case i+headers+data != w.back: // torn
+	case i+headers+data != n: // torn
 		return dirtyLog
 	case be.Uint32(h[40:]) != 1 || data < 1:
 		return dirtyLog
 	}
-	op := w.block(i + headers)
+	op := block(i + headers)
 	if op[opClient] != clientLog || op[opFlags]&flagUnmount == 0 {
 		return dirtyLog
 	}
