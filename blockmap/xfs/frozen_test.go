@@ -234,7 +234,7 @@ func TestDamagedInobt(t *testing.T) {
 func TestSparse(t *testing.T) {
 	s := flat().withFiles()
 	r := s.block(synthInobt)[headerV5:]
-	put32(r, 4, 0xfffe<<16|4<<8|0) // the first four are
+	put32(r, 4, 0xfffe<<16|4<<8) // the first four are
 	put32(s.agi(0), 16, 4)
 	put32(s.agi(0), 28, 0)
 	put64(s.inodeBytes(20), 0, 0x494e81a403020000) // another file's data, that looks like an inode
