@@ -10,7 +10,7 @@ VERSION ?= $(shell git -c safe.directory=$(CURDIR) describe --tags --always --di
 FUZZTIME ?= 30s
 PKG ?= ./...
 
-.PHONY: help build man demo test test-unit test-integration golden fuzz bench bench-maps matrix look lint clean
+.PHONY: help build man demo test test-unit test-integration golden fuzz bench bench-maps bench-tracker matrix look lint clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,10 @@ bench: build ## against cp, qemu-img and xmount: ROUNDS=5 DEST=/dev/shm (testdat
 bench-maps: build ## mapping 100 GiB with 200 000 files, each filesystem, against the program that reads the same
 	testdata/install.sh bench test
 	testdata/bench-maps.sh $(FS)
+
+bench-tracker: ## what the write tracker costs: random writes with and without it, in turns (PAIRS=10)
+	testdata/install.sh bench
+	testdata/bench-tracker.sh
 
 matrix: ## what is carried against what is used, per filesystem, variant and fill, in Markdown (FS="ext4 xfs" for a part)
 	testdata/install.sh test

@@ -80,8 +80,10 @@ test             zstd             zstd
 test             bzip2            bzip2
 test             lzop             lzop
 test             fallocate        util-linux
+test             fstrim           util-linux
 bench            time             time
 bench            xmount           xmount
+bench            fio              fio
 lint             git              git
 lint             make             make
 lint             shellcheck       shellcheck

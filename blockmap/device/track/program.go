@@ -58,6 +58,9 @@ type program struct {
 	maps   maps
 	dev    uint32 // as the kernel writes it: major<<20 | minor
 	geo    geometry
+	// probe, if it is set, loads a field in another way: tests run programs on
+	// memory of their own.
+	probe func(p *program, dst, src asm.Register, f field)
 
 	ins   asm.Instructions
 	label string // the next instruction's
@@ -87,7 +90,13 @@ func (p *program) unique(name string) string {
 	return fmt.Sprintf("%s%d", name, p.count)
 }
 
+// load reads a field of the structure that src points to. What was in R1 to R5
+// must not be needed afterwards.
 func (p *program) load(dst, src asm.Register, f field) {
+	if p.probe != nil {
+		p.probe(p, dst, src, f)
+		return
+	}
 	p.emit(asm.LoadMem(dst, src, f.off, f.size))
 }
 
@@ -141,8 +150,9 @@ func (p *program) request(arg int) asm.Instructions {
 	p.load(asm.R1, asm.R6, l.rqBio)
 	p.emit(asm.JEq.Imm(asm.R1, 0, "single"))
 	p.load(asm.R2, asm.R1, l.bioNext)
-	p.emit(asm.JEq.Imm(asm.R2, 0, "single"),
-		asm.Mov.Reg(asm.R6, asm.R1))
+	p.emit(asm.JEq.Imm(asm.R2, 0, "single"))
+	p.load(asm.R6, asm.R6, l.rqBio)
+	p.emit(asm.JEq.Imm(asm.R6, 0, "exit"))
 	p.epoch(asm.R9)
 	p.discards()
 	return p.finish()

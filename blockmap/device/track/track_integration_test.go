@@ -39,12 +39,17 @@ func newLoop(t testing.TB, size int64, options ...string) loop {
 	out := run(t, "losetup", append([]string{"--find", "--show"}, append(options, f.Name())...)...)
 	l := loop{path: strings.TrimSpace(out), size: size}
 	t.Cleanup(func() { exec.Command("losetup", "-d", l.path).Run() })
+	l.dev = rdev(t, l.path)
+	return l
+}
+
+func rdev(t testing.TB, path string) uint64 {
+	t.Helper()
 	var st unix.Stat_t
-	if err := unix.Stat(l.path, &st); err != nil {
+	if err := unix.Stat(path, &st); err != nil {
 		t.Fatal(err)
 	}
-	l.dev = st.Rdev
-	return l
+	return st.Rdev
 }
 
 func run(t testing.TB, name string, args ...string) string {
