@@ -55,7 +55,7 @@ bench-maps: build ## mapping 100 GiB with 200 000 files, each filesystem, agains
 	testdata/install.sh bench test
 	testdata/bench-maps.sh $(FS)
 
-bench-tracker: ## what the write tracker costs: random writes with and without it, in turns (PAIRS=10)
+bench-tracker: ## what the write tracker costs: random writes with and without it, in turns (PAIRS=100)
 	testdata/install.sh bench
 	testdata/bench-tracker.sh
 

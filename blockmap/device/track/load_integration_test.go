@@ -4,6 +4,7 @@ package track
 
 import (
 	"bytes"
+	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -294,30 +295,14 @@ func TestNothingIsLeft(t *testing.T) {
 }
 
 // TestHold tracks the device MIGIMG_TRACK_HOLD until its input ends, for
-// TestNothingIsLeft and for the benchmark (testdata/bench-tracker.sh).
+// TestNothingIsLeft.
 func TestHold(t *testing.T) {
 	path := os.Getenv("MIGIMG_TRACK_HOLD")
 	if path == "" {
 		return
 	}
-	f := openDirect(t, path)
-	size, err := f.Seek(0, 2)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tr := start(t, loop{path: path, dev: rdev(t, path), size: size}, Options{})
+	l := loop{path: path, dev: rdev(t, path), size: 64 << 20}
+	start(t, l, Options{})
 	os.Stdout.WriteString("tracking\n")
-	for b := make([]byte, 1); ; {
-		if _, err := os.Stdin.Read(b); err != nil {
-			break
-		}
-	}
-	if err := tr.Lost(); err != nil {
-		t.Error(err)
-	}
-	total := int64(0)
-	for r := range tr.Ranges(0, size) {
-		total += r.Len
-	}
-	t.Logf("%d bytes were written", total)
+	_, _ = io.Copy(io.Discard, os.Stdin)
 }
