@@ -146,7 +146,12 @@ type child struct {
 // start starts a victim and waits until its watchdog is ready.
 func start(t *testing.T, how string, points ...string) *child {
 	t.Helper()
-	cmd := exec.Command(os.Args[0], points...)
+	return startProgram(t, os.Args[0], how, points...)
+}
+
+func startProgram(t *testing.T, program, how string, points ...string) *child {
+	t.Helper()
+	cmd := exec.Command(program, points...)
 	cmd.Env = append(os.Environ(), "FREEZE_VICTIM="+how)
 	cmd.Dir = "/"
 	out, err := cmd.StdoutPipe()

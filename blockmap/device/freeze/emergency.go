@@ -123,7 +123,7 @@ func named(table []mount, names []string) ([]mount, error) {
 // on a block device, and kinds known to freeze. Opening a FUSE or network filesystem whose
 // server has gone would hang.
 func freezable(m mount) bool {
-	return !strings.HasPrefix(m.fstype, "fuse") && (freezes(m.fstype) || m.block() != 0)
+	return !strings.HasPrefix(m.fstype, "fuse") && (freezes(m.fstype) || len(m.blocks()) > 0)
 }
 
 // Announcement is what to tell people before filesystems are frozen.

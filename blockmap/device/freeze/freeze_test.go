@@ -13,14 +13,21 @@ import (
 
 func TestParseMount(t *testing.T) {
 	m, ok := parseMount(`36 35 98:0 /mnt1 /mnt\0402 rw,noatime master:1 - ext3 /dev/root\134x rw,errors=continue`)
-	want := mount{id: 36, dev: unix.Mkdev(98, 0), root: "/mnt1", point: "/mnt 2", fstype: "ext3", source: `/dev/root\x`}
+	want := mount{id: 36, dev: unix.Mkdev(98, 0), point: "/mnt 2", fstype: "ext3", source: `/dev/root\x`, super: "rw,errors=continue"}
 	if !ok || m != want {
 		t.Errorf("%+v", m)
 	}
-	for _, bad := range []string{"", "36 35 98:0 / /mnt rw", "a 35 98:0 / /mnt rw - ext4 x rw", "36 35 98 / /mnt rw - ext4 x rw", "36 35 98:0 / /mnt rw - ext4"} {
+	for _, bad := range []string{"", "36 35 98:0 / /mnt rw", "a 35 98:0 / /mnt rw - ext4 x rw", "36 35 98 / /mnt rw - ext4 x rw", "36 35 98:0 / /mnt rw - ext4 x"} {
 		if m, ok := parseMount(bad); ok {
 			t.Errorf("%q: %+v", bad, m)
 		}
+	}
+}
+
+func TestUpper(t *testing.T) {
+	m, _ := parseMount(`36 35 0:40 / / rw - overlay overlay rw,lowerdir=/l,upperdir=/var/lib/a\040b,workdir=/w`)
+	if m.upper() != "/var/lib/a b" {
+		t.Errorf("%q", m.upper())
 	}
 }
 

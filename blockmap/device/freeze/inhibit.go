@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"syscall"
+	"time"
 )
 
 // inhibitor holds a lock of systemd-logind against sleep and shutdown for as long as
@@ -50,9 +51,13 @@ func startInhibitor() (*inhibitor, error) {
 	return &inhibitor{w, proc}, nil
 }
 
+// end gives the lock back. It does not wait for long: the pipe has ended, that is enough.
 func (i *inhibitor) end() {
-	if i != nil {
-		i.pipe.Close()
-		_, _ = i.proc.Wait()
+	if i == nil {
+		return
 	}
+	i.pipe.Close()
+	late := time.AfterFunc(2*time.Second, func() { _ = i.proc.Kill() })
+	defer late.Stop()
+	_, _ = i.proc.Wait()
 }

@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // However and whenever the freezing process ends, its filesystems can be written to
@@ -178,6 +180,15 @@ func TestWatchdogIgnores(t *testing.T) {
 		}
 	}
 	time.Sleep(100 * time.Millisecond)
+	// Only who may (CAP_SYS_RESOURCE) lowers it; a container's root may not.
+	may := os.WriteFile("/proc/self/oom_score_adj", []byte("-1"), 0) == nil
+	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("0"), 0)
+	if b, _ := os.ReadFile("/proc/" + watchdogs(p)[0] + "/oom_score_adj"); may && string(b) != "-1000\n" {
+		t.Errorf("oom_score_adj %q", b)
+	}
+	if sid, err := unix.Getsid(f.dog.Pid); err != nil || sid != f.dog.Pid {
+		t.Errorf("session %d of %d: %v", sid, f.dog.Pid, err)
+	}
 	status, _ := os.ReadFile("/proc/" + watchdogs(p)[0] + "/status")
 	for _, l := range []string{"VmLck", "VmRSS", "RssAnon", "Threads"} {
 		for line := range strings.Lines(string(status)) {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -17,23 +18,39 @@ import (
 type mount struct {
 	id     int
 	dev    uint64
-	root   string
 	point  string
 	fstype string
 	source string
+	super  string // options of the superblock
 }
 
-// block is the block device that the mount names as its source, 0 for none.
-func (m mount) block() uint64 {
-	var st unix.Stat_t
-	if strings.HasPrefix(m.source, "/") && unix.Stat(m.source, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFBLK {
-		return st.Rdev
+// blocks are the block devices that the mount names as its source; bcachefs names
+// several. Only names in /dev are looked at: what lies elsewhere may hang.
+func (m mount) blocks() (out []uint64) {
+	for name := range strings.SplitSeq(m.source, ":") {
+		var st unix.Stat_t
+		if strings.HasPrefix(name, "/dev/") && unix.Stat(name, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFBLK {
+			out = append(out, st.Rdev)
+		}
 	}
-	return 0
+	return out
 }
 
-// is says whether dev is the filesystem's superblock or the device it is on.
-func (m mount) is(dev uint64) bool { return m.dev == dev || m.block() == dev }
+// is says whether dev is the filesystem's superblock or a device it is on.
+func (m mount) is(dev uint64) bool { return m.dev == dev || slices.Contains(m.blocks(), dev) }
+
+// upper is the folder that an overlay filesystem writes to, empty for others.
+func (m mount) upper() string {
+	if m.fstype != "overlay" {
+		return ""
+	}
+	for opt := range strings.SplitSeq(m.super, ",") {
+		if v, ok := strings.CutPrefix(opt, "upperdir="); ok {
+			return unescape(v)
+		}
+	}
+	return ""
+}
 
 // readMounts reads our own mount table and, where it can be seen, that of PID 1.
 // Mount ids are unique on the machine.
@@ -75,7 +92,7 @@ func readMountinfo(name string) ([]mount, error) {
 func parseMount(line string) (mount, bool) {
 	pre, post, ok := strings.Cut(line, " - ")
 	a, b := strings.Fields(pre), strings.Fields(post)
-	if !ok || len(a) < 6 || len(b) < 2 {
+	if !ok || len(a) < 6 || len(b) < 3 {
 		return mount{}, false
 	}
 	id, err := strconv.Atoi(a[0])
@@ -86,7 +103,7 @@ func parseMount(line string) (mount, bool) {
 	if err != nil {
 		return mount{}, false
 	}
-	return mount{id: id, dev: dev, root: unescape(a[3]), point: unescape(a[4]), fstype: b[0], source: unescape(b[1])}, true
+	return mount{id: id, dev: dev, point: unescape(a[4]), fstype: b[0], source: unescape(b[1]), super: b[2]}, true
 }
 
 // mountOf finds the mount that an open descriptor is in.

@@ -68,7 +68,8 @@ func (g *ground) filesystem(sb uint64) error {
 	return g.beneath(sb)
 }
 
-// beneath adds what the filesystem's devices rest on.
+// beneath adds what the filesystem's devices rest on, and of an overlay what it
+// writes to.
 func (g *ground) beneath(sb uint64) error {
 	if unix.Major(sb) != 0 {
 		return g.block(sb)
@@ -77,17 +78,33 @@ func (g *ground) beneath(sb uint64) error {
 		if m.dev != sb {
 			continue
 		}
-		dev := m.block()
-		if dev == 0 {
-			continue
-		}
-		for _, d := range siblings(dev) {
-			if err := g.block(d); err != nil {
-				return err
+		for _, dev := range m.blocks() {
+			for _, d := range siblings(dev) {
+				if err := g.block(d); err != nil {
+					return err
+				}
 			}
+		}
+		if err := g.overlay(m); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// overlay adds what an overlay writes to. In a container its folder has a name that
+// only the host knows.
+func (g *ground) overlay(m mount) error {
+	upper := m.upper()
+	if upper == "" {
+		return nil
+	}
+	for _, root := range []string{"", "/proc/1/root"} {
+		if _, err := os.Stat(root + upper); err == nil {
+			return g.path(root + upper)
+		}
+	}
+	return fmt.Errorf("the overlay at %s writes to %s, whose filesystem cannot be found from here", m.point, upper)
 }
 
 // siblings are the devices of the btrfs that dev is a part of, or dev alone.

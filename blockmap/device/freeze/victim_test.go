@@ -10,6 +10,12 @@ import (
 // victim freezes the given mount points, tells on stdout what it does, and behaves as
 // how says until it is killed.
 func victim(how string, points []string) {
+	if how == "emergency" {
+		got, err := Emergency(points)
+		must(err)
+		fmt.Println(got)
+		return
+	}
 	o := Options{Limit: 20 * time.Second}
 	if how == "deadline" {
 		o.Limit = 300 * time.Millisecond
