@@ -34,5 +34,6 @@
 // manager that kills a whole unit takes both; a kill -9 of both by hand
 // does. Then `migimg thaw` helps ([Emergency]), or fsfreeze -u, or SysRq-J.
 // If the watchdog is killed while it is told EBUSY (somebody else's
-// freeze) and before it can say so, the parent thaws that freeze, too.
+// freeze) and before it can say so, the parent thaws that freeze, too. That somebody
+// else thawed and froze again cannot be seen.
 package freeze

@@ -304,7 +304,11 @@ func TestHidden(t *testing.T) {
 		t.Fatal(err)
 	}
 	run(t, "mount", "-t", "tmpfs", "none", p)
-	if _, err := Prepare(context.Background(), []Filesystem{{Point: p, Dev: st.Dev}}, Options{}); err == nil || !strings.Contains(err.Error(), "mounted over") {
+	wrong, err := Prepare(context.Background(), []Filesystem{{Point: p, Dev: st.Dev}}, Options{})
+	if err == nil {
+		_ = wrong.Close()
+	}
+	if err == nil || !strings.Contains(err.Error(), "mounted over") {
 		t.Errorf("Prepare: %v", err)
 	}
 	other := t.TempDir()
@@ -315,7 +319,7 @@ func TestHidden(t *testing.T) {
 	t.Cleanup(func() { unmount(t, p) })
 	f := prepare(t, Options{}, p) // whatever is there
 	_ = f.Close()
-	f, err := Prepare(context.Background(), []Filesystem{{Point: p, Dev: st.Dev}}, Options{})
+	f, err = Prepare(context.Background(), []Filesystem{{Point: p, Dev: st.Dev}}, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -343,10 +347,13 @@ func TestRefuse(t *testing.T) {
 		t.Fatal(err)
 	}
 	loop := strings.TrimSpace(string(out))
-	if err := os.Symlink(p, filepath.Join(inner, "link")); err != nil {
-		t.Fatal(err)
+	links := t.TempDir()
+	for name, to := range map[string]string{"link": p, "dangling": filepath.Join(p, "not", "yet")} {
+		if err := os.Symlink(to, filepath.Join(links, name)); err != nil {
+			t.Fatal(err)
+		}
 	}
-	for _, keep := range []string{p, image, filepath.Join(p, "not", "there"), inner, filepath.Join(inner, "spool"), loop, filepath.Join(inner, "link")} {
+	for _, keep := range []string{p, image, filepath.Join(p, "not", "there"), inner, filepath.Join(inner, "spool"), loop, filepath.Join(links, "link"), filepath.Join(links, "dangling")} {
 		f, err := Prepare(context.Background(), filesystems(p), Options{Keep: []string{"/dev/null", keep}})
 		if !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), keep) {
 			t.Errorf("%s: %v", keep, err)

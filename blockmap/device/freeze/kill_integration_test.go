@@ -144,6 +144,7 @@ func TestWatchdogStopped(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = f.dog.Signal(syscall.SIGSTOP)
+	time.Sleep(50 * time.Millisecond) // until it has stopped: between thawing and saying so is another matter
 	begin := time.Now()
 	if err := f.Thaw(); err != nil {
 		t.Errorf("Thaw: %v", err)

@@ -30,11 +30,23 @@ func (g *ground) path(path string) error {
 	if err != nil {
 		return err
 	}
-	for {
+	for links := 0; ; {
 		// Without O_NOFOLLOW: what counts is where a link leads to.
 		fd, err := unix.Open(abs, unix.O_PATH|unix.O_CLOEXEC, 0)
 		if errors.Is(err, unix.ENOENT) && abs != "/" {
-			abs = filepath.Dir(abs)
+			to, linkErr := os.Readlink(abs)
+			switch {
+			case linkErr != nil:
+				abs = filepath.Dir(abs)
+			case links == 40: // as many as the kernel follows (MAXSYMLINKS)
+				return fmt.Errorf("%s: %w", abs, unix.ELOOP)
+			case filepath.IsAbs(to):
+				abs = filepath.Clean(to)
+				links++
+			default:
+				abs = filepath.Join(filepath.Dir(abs), to)
+				links++
+			}
 			continue
 		}
 		if err != nil {
