@@ -28,6 +28,9 @@ func TestLive(t *testing.T) {
 		scantest.Run(t, suite("",
 			disk("default", 80*mib, "mke2fs -q -t ext4", scantest.Light),
 			disk("ext3", 80*mib, "mke2fs -q -t ext3 -b 1024", scantest.Light),
+			// Without a journal, nobody but e2fsck deletes what was deleted while it was open.
+			disk("no-journal", 80*mib, "mke2fs -q -t ext4 -O ^has_journal", scantest.Light),
+			disk("ext2", 80*mib, "mke2fs -q -t ext2", scantest.Light),
 			disk("1k-inline_data", 80*mib, "mke2fs -q -t ext4 -b 1024 -O inline_data -I 256", scantest.Light),
 		))
 	})
