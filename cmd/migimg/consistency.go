@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"migimg/blockmap/device"
@@ -98,4 +99,60 @@ func (s *source) still(volume string) bool {
 		}
 	}
 	return writers > 0 // else live was asked for, and the owner knows why
+}
+
+// judge says what rung every filesystem stands on, and so the device.
+func (s *source) judge(frozen []device.Use, left map[string]string, level string) {
+	c := &s.consistency
+	worst := 0
+	for _, u := range s.uses {
+		if !u.Write {
+			continue
+		}
+		fl := filesystemLevel{Volume: s.volumeOf(u), Device: "/dev/" + u.Device, Point: u.Point, FSType: u.FSType, Level: levelLive, Detail: left[u.Point]}
+		if slices.ContainsFunc(frozen, func(f device.Use) bool { return f.Dev == u.Dev }) {
+			fl.Level = level
+			for v := range s.volumes.All() {
+				if s.isVolume(u, v.Name) && v.Whole != "" && level == levelPinned {
+					fl.Level, fl.Detail = levelLive, v.Whole
+				}
+			}
+		}
+		if fl.Level == levelLive && fl.Detail == "" {
+			fl.Detail = "it is out of scope, or not a mount by itself"
+		}
+		worst = max(worst, slices.Index(levels, fl.Level))
+		c.Filesystems = append(c.Filesystems, fl)
+	}
+	c.Level = levels[worst]
+	c.Detail = c.words()
+}
+
+func (c *consistency) words() string {
+	var of, live []string
+	for _, f := range c.Filesystems {
+		if f.Level == levelLive {
+			live = append(live, fmt.Sprintf("%s (%s)", or(f.Point, f.Device), f.Detail))
+		} else {
+			of = append(of, or(f.Point, f.Device))
+		}
+	}
+	text := strings.Join(of, ", ")
+	switch p := c.Pins; {
+	case len(of) == 0:
+		text = ""
+	case p == nil:
+		text += " stays frozen while this is mounted: the image is exact"
+	case c.Tracked:
+		text += fmt.Sprintf(" was frozen for %d ms at T0: structures are exactly T0's, files too but for those in .migimg/drift.json", p.Frozen)
+	default:
+		text += fmt.Sprintf(" was frozen for %d ms at T0: structures are exactly T0's, but which files were written since is not tracked: %s", p.Frozen, c.Untracked)
+	}
+	if len(live) > 0 {
+		if text != "" {
+			text += "; "
+		}
+		text += "not frozen, and possibly torn: " + strings.Join(live, ", ")
+	}
+	return text
 }

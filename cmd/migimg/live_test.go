@@ -23,13 +23,13 @@ func TestLive(t *testing.T) {
 	fs, _ := mountFS(t, dev+"p1", "rw")
 
 	code, out := exitStatus(t, "map", dev, "--consistency", "offline")
-	if code != exitFailed || !strings.Contains(out, fs) || !strings.Contains(out, "live") {
+	if code != exitFailed || !strings.Contains(out, fs) || !strings.Contains(out, "pinned") {
 		t.Errorf("offline: exit %d\n%s", code, out)
 	}
 	if out := run(t, program, "map", dev); !strings.Contains(out, "mounted and not frozen") || !strings.Contains(out, "warning") {
 		t.Errorf("map:\n%s", out)
 	}
-	point := mountMigimg(t, dev)
+	point := mountMigimg(t, dev, "--consistency", "live")
 	s := statusOf(t, point)
 	if s.Consistency.Level != "live" || !strings.Contains(s.Consistency.Detail, fs) {
 		t.Errorf("status: %+v", s.Consistency)

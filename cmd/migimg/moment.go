@@ -8,14 +8,12 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"migimg/blockmap"
 	scanners "migimg/blockmap/all"
 	"migimg/blockmap/device"
 	"migimg/blockmap/device/freeze"
-	"migimg/blockmap/device/track"
 	"migimg/blockmap/pins"
 )
 
@@ -264,62 +262,6 @@ func (s *source) lower() io.ReaderAt {
 	}
 }
 
-// judge says what rung every filesystem stands on, and so the device.
-func (s *source) judge(frozen []device.Use, left map[string]string, level string) {
-	c := &s.consistency
-	worst := 0
-	for _, u := range s.uses {
-		if !u.Write {
-			continue
-		}
-		fl := filesystemLevel{Volume: s.volumeOf(u), Device: "/dev/" + u.Device, Point: u.Point, FSType: u.FSType, Level: levelLive, Detail: left[u.Point]}
-		if slices.ContainsFunc(frozen, func(f device.Use) bool { return f.Dev == u.Dev }) {
-			fl.Level = level
-			for v := range s.volumes.All() {
-				if s.isVolume(u, v.Name) && v.Whole != "" && level == levelPinned {
-					fl.Level, fl.Detail = levelLive, v.Whole
-				}
-			}
-		}
-		if fl.Level == levelLive && fl.Detail == "" {
-			fl.Detail = "it is out of scope, or not a mount by itself"
-		}
-		worst = max(worst, slices.Index(levels, fl.Level))
-		c.Filesystems = append(c.Filesystems, fl)
-	}
-	c.Level = levels[worst]
-	c.Detail = c.words()
-}
-
-func (c *consistency) words() string {
-	var of, live []string
-	for _, f := range c.Filesystems {
-		if f.Level == levelLive {
-			live = append(live, fmt.Sprintf("%s (%s)", or(f.Point, f.Device), f.Detail))
-		} else {
-			of = append(of, or(f.Point, f.Device))
-		}
-	}
-	text := strings.Join(of, ", ")
-	switch p := c.Pins; {
-	case len(of) == 0:
-		text = ""
-	case p == nil:
-		text += " stays frozen while this is mounted: the image is exact"
-	case c.Tracked:
-		text += fmt.Sprintf(" was frozen for %d ms at T0: structures are exactly T0's, files too but for those in .migimg/drift.json", p.Frozen)
-	default:
-		text += fmt.Sprintf(" was frozen for %d ms at T0: structures are exactly T0's, but which files were written since is not tracked: %s", p.Frozen, c.Untracked)
-	}
-	if len(live) > 0 {
-		if text != "" {
-			text += "; "
-		}
-		text += "not frozen, and possibly torn: " + strings.Join(live, ", ")
-	}
-	return text
-}
-
 // over is a device whose bytes are read through a layer.
 type over struct {
 	io.ReaderAt
@@ -364,43 +306,6 @@ func (f *freezing) Freeze() (err error) {
 	f.moment, err = f.Freezer.Freeze()
 	return err
 }
-
-// diskTracker tracks the device's part of a disk.
-type diskTracker struct {
-	*track.Tracker
-	start int64
-
-	mu     sync.Mutex
-	before []*track.Set // what was written since T0 in epochs that have ended
-}
-
-func startTracker(d *device.Device) (*diskTracker, error) {
-	p, err := d.Place(device.Roots{})
-	if err != nil {
-		return nil, err
-	}
-	t, err := track.Start(p.Disk, p.Size, track.Options{})
-	if err != nil {
-		return nil, err
-	}
-	return &diskTracker{Tracker: t, start: p.Start}, nil
-}
-
-// Epoch ends an epoch; see [pins.Tracker].
-func (t *diskTracker) Epoch() (func(off, n int64) bool, error) {
-	set, err := t.Tracker.Epoch()
-	if err != nil {
-		return nil, err
-	}
-	if err := t.Lost(); err != nil {
-		return nil, err
-	}
-	return func(off, n int64) bool { return set.Contains(t.start+off, n) }, nil
-}
-
-// Written says whether any of the device's bytes [off, off+n) were written since
-// the last Epoch.
-func (t *diskTracker) Written(off, n int64) bool { return t.Tracker.Written(t.start+off, n) }
 
 // freeMemory is how much memory can be had without harm, in bytes (proc(5),
 // meminfo, MemAvailable).

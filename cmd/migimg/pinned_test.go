@@ -1,0 +1,104 @@
+//go:build integration
+
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"migimg/internal/need"
+)
+
+// TestPinned copies disks whose filesystem a writer never leaves alone: the copy must
+// be in order, and what was there and synced before it was mounted must be in it.
+func TestPinned(t *testing.T) {
+	need.Root(t)
+	need.Tool(t, "mkfs.ext4", "mkfs.xfs", "mkfs.btrfs", "e2fsck", "xfs_repair", "btrfs")
+	for _, x := range []struct{ fs, mkfs, options, check string }{
+		{"ext4", "mkfs.ext4 -q -F", "rw", "e2fsck -fn"},
+		{"xfs", "mkfs.xfs -q", "rw,nouuid", "xfs_repair -n"},
+		{"btrfs", "mkfs.btrfs -q", "rw", "btrfs check"},
+	} {
+		t.Run(x.fs, func(t *testing.T) {
+			path := filepath.Join(tempDir(t), "disk.img")
+			run(t, "truncate", "-s", "600M", path)
+			run(t, "sh", "-ec", x.mkfs+" "+path)
+			dev := loop(t, path)
+			fs, umount := mountFS(t, dev, "rw")
+			for i := range 500 {
+				if err := os.WriteFile(filepath.Join(fs, fmt.Sprint("old", i)), []byte(strings.Repeat(fmt.Sprint(i), 3000)), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			run(t, "sync", "-f", fs)
+			stop, done := make(chan struct{}), make(chan error, 1)
+			go func() { done <- churn(fs, stop) }()
+			point := mountMigimg(t, dev)
+			s := statusOf(t, point)
+			copied := filepath.Join(tempDir(t), "copy.img")
+			run(t, "cp", "--sparse=always", filepath.Join(point, "disk.raw"), copied)
+			close(stop)
+			if err := <-done; err != nil {
+				t.Fatal(err)
+			}
+			run(t, program, "umount", point)
+			umount()
+			if s.Consistency.Level != levelPinned || s.Consistency.Pins == nil || s.Map.CarriedBytes > 400<<20 {
+				t.Fatalf("%+v, %d bytes are carried", s.Consistency, s.Map.CarriedBytes)
+			}
+			t.Logf("frozen for %d ms, %d bytes in memory", s.Consistency.Pins.Frozen, s.Consistency.Pins.Memory)
+
+			if err := os.Chmod(copied, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			part := loop(t, copied)
+			if x.fs != "xfs" { // a frozen XFS leaves its log to be replayed
+				run(t, "sh", "-ec", x.check+" "+part)
+			}
+			after, unmount := mountFS(t, part, x.options)
+			for i := range 500 {
+				b, err := os.ReadFile(filepath.Join(after, fmt.Sprint("old", i)))
+				if err != nil || string(b) != strings.Repeat(fmt.Sprint(i), 3000) {
+					t.Fatalf("old%d, which nobody touched: %d bytes, %v", i, len(b), err)
+				}
+			}
+			unmount()
+			run(t, "sh", "-ec", x.check+" "+part)
+		})
+	}
+}
+
+// churn makes, renames, appends to and removes files until it is told to stop.
+func churn(dir string, stop <-chan struct{}) error {
+	for i := 0; ; i++ {
+		select {
+		case <-stop:
+			return nil
+		default:
+		}
+		name := func(i int) string { return filepath.Join(dir, fmt.Sprint("new", i%300)) }
+		f, err := os.OpenFile(name(i), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+		if err != nil {
+			return err
+		}
+		_, err = f.Write(make([]byte, i*37%20000))
+		if i%10 == 0 {
+			err = f.Sync()
+		}
+		f.Close()
+		if err != nil {
+			return err
+		}
+		switch i % 4 {
+		case 0:
+			_ = os.Rename(name(i*7), name(i*3)) // not there yet, perhaps
+		case 1:
+			_ = os.Remove(name(i * 5))
+		}
+		time.Sleep(100 * time.Microsecond)
+	}
+}
