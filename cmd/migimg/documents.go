@@ -37,6 +37,7 @@ func (d *documents) list() []fusefs.Document {
 		{Path: "report.html", Bytes: d.reports.htmlBytes},
 		{Path: ".migimg/status.json", Bytes: func() ([]byte, error) { return marshal(d.status()) }},
 		{Path: ".migimg/map.json", Bytes: d.blocks},
+		{Path: ".migimg/drift.json", Bytes: func() ([]byte, error) { return marshal(d.src.drifted(context.Background())) }},
 	}
 }
 
@@ -59,6 +60,7 @@ type status struct {
 	Volumes     []volumeFile `json:"volumes,omitempty"`
 	Absent      []absence    `json:"absent,omitempty"`
 	Reads       readsStatus  `json:"reads"`
+	Drift       string       `json:"drift"`
 	Warnings    []string     `json:"warnings,omitempty"`
 }
 
@@ -130,14 +132,16 @@ func (d *documents) status() status {
 		v := volumeAt(s.volumes, r.Off)
 		st.Reads.Errors = append(st.Reads.Errors, unreadable{Range: r, Volume: v.Name, Type: v.Type})
 	}
+	now := s.drifted(context.Background())
+	st.Drift = now.words()
 	st.Warnings = s.warnings()
 	uses, err := s.dev.Uses(device.Roots{})
 	if err != nil {
 		st.Warnings = append(st.Warnings, "cannot tell how the device is used now: "+err.Error())
 	}
 	st.Source.Uses = uses
-	if now, err := chooseConsistency("auto", uses, false); err == nil && s.consistency.Level == levelOffline && now.Level != levelOffline {
-		st.Warnings = append(st.Warnings, "the device was offline when it was mapped and is no longer: "+now.Detail+"; unmount it or mount migimg again")
+	if c, err := chooseConsistency("auto", uses, false); err == nil && s.consistency.Level == levelOffline && c.Level != levelOffline {
+		st.Warnings = append(st.Warnings, "the device was offline when it was mapped and is no longer: "+c.Detail+"; unmount it or mount migimg again")
 	}
 	return st
 }

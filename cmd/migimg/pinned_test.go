@@ -3,6 +3,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -41,6 +42,17 @@ func TestPinned(t *testing.T) {
 			s := statusOf(t, point)
 			copied := filepath.Join(tempDir(t), "copy.img")
 			run(t, "cp", "--sparse=always", filepath.Join(point, "disk.raw"), copied)
+			moved := filepath.Join(point, ".migimg/drift.json")
+			var d drift
+			if b, err := os.ReadFile(moved); err != nil || json.Unmarshal(b, &d) != nil || d.State != "tracked" {
+				t.Errorf("drift: %s, %v", b, err)
+			}
+			t.Logf("drift: %d bytes of %d files; %d of no file", d.Bytes, len(d.Files), d.NoFile)
+			for _, f := range d.Files {
+				if !strings.HasPrefix(f.Path, "/new") {
+					t.Errorf("a file drifted that nobody touched: %+v", f)
+				}
+			}
 			close(stop)
 			if err := <-done; err != nil {
 				t.Fatal(err)

@@ -60,6 +60,7 @@ func (s *status) print(w io.Writer) error {
 	fmt.Fprintf(w, "source       %s, %s\n", s.Source.Device, human(s.Source.Size))
 	fmt.Fprintf(w, "consistency  %s: %s\n", s.Consistency.Level, s.Consistency.Detail)
 	fmt.Fprintf(w, "T0           %s\n", s.T0.Format(time.RFC3339))
+	fmt.Fprintf(w, "drift        %s\n", s.Drift)
 	fmt.Fprintf(w, "carried      %s (%s of the device)\n", human(s.Map.CarriedBytes), share(s.Map.CarriedBytes, s.Source.Size))
 	fmt.Fprintf(w, "reads        %s served, %d files open, %s read from the device in %d requests\n\n",
 		human(s.Reads.ServedBytes), s.Reads.Open, human(s.Reads.Device.Bytes), s.Reads.Device.Requests)

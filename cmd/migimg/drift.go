@@ -1,0 +1,160 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"migimg/blockmap"
+	scanners "migimg/blockmap/all"
+)
+
+// drift is the document .migimg/drift.json: what of the images is newer than T0.
+type drift struct {
+	T0 time.Time `json:"t0"`
+	// State is "none" where nothing can drift, "tracked" where all of it is known, and
+	// "unknown"; Detail says why.
+	State  string `json:"state"`
+	Detail string `json:"detail"`
+	// Bytes is how much was served after it had been written, to 4 KiB.
+	Bytes int64       `json:"bytes"`
+	Files []driftFile `json:"files"`
+	// NoFile is what of it belongs to no file of T0 that is known, in bytes.
+	NoFile int64 `json:"no_file_bytes"`
+}
+
+// driftFile is a file some of whose contents are not T0's.
+type driftFile struct {
+	Volume string `json:"volume"`
+	// Path is from the volume's root; empty where it could not be found.
+	Path  string `json:"path,omitempty"`
+	Inode uint64 `json:"inode"`
+	Tree  uint64 `json:"tree,omitempty"`
+	Bytes int64  `json:"bytes"`
+	// Ranges are of the file, in bytes.
+	Ranges []blockmap.Range `json:"ranges"`
+	// Kind is what is known of such files: "database", "log".
+	Kind string `json:"kind,omitempty"`
+}
+
+// fileKey names a file on the whole device.
+type fileKey struct {
+	volume string
+	file   blockmap.FileID
+}
+
+// drifted says what of what has been served so far is not T0's.
+func (s *source) drifted(ctx context.Context) drift {
+	d := drift{T0: s.t0, State: "none", Detail: s.consistency.Detail, Files: []driftFile{}}
+	m := s.moment
+	switch {
+	case s.consistency.Level == levelOffline || s.consistency.Level == levelFrozen:
+		return d
+	case m == nil || m.tracker == nil:
+		d.State = "unknown"
+		return d
+	}
+	files := map[fileKey]*driftFile{}
+	for r := range m.drift.Served() {
+		for c := range s.blocks.Ranges(r.Off, min(r.Len, max(s.blocks.Size()-r.Off, 0))) {
+			d.add(c, m.files, files)
+		}
+	}
+	d.State, d.Detail = "tracked", "what is not listed is exactly T0's"
+	if err := m.tracker.Lost(); err != nil { // it has the last word
+		d.State, d.Detail = "unknown", err.Error()
+	} else if s.consistency.Level == levelLive {
+		d.State, d.Detail = "unknown", s.consistency.Detail
+	}
+	s.nameFiles(ctx, files)
+	for _, f := range files {
+		f.Kind = kindOf(f.Path)
+		d.Files = append(d.Files, *f)
+	}
+	slices.SortFunc(d.Files, func(a, b driftFile) int {
+		return cmp.Or(cmp.Compare(a.Volume, b.Volume), cmp.Compare(a.Path, b.Path), cmp.Compare(a.Inode, b.Inode), cmp.Compare(a.Tree, b.Tree))
+	})
+	return d
+}
+
+// add accounts for a carried range that was served late.
+func (d *drift) add(r blockmap.Range, all *blockmap.Files, files map[fileKey]*driftFile) {
+	d.Bytes += r.Len
+	at := r.Off
+	for x := range all.In(r.Off, r.Len) {
+		k := fileKey{x.Volume, x.File}
+		f := files[k]
+		if f == nil {
+			f = &driftFile{Volume: x.Volume, Inode: x.File.Inode, Tree: x.File.Tree}
+			files[k] = f
+		}
+		f.Bytes += x.Len
+		f.Ranges = append(f.Ranges, blockmap.Range{Off: x.At, Len: x.Len})
+		if x.Off > at {
+			d.NoFile += x.Off - at
+		}
+		at = max(at, x.End())
+	}
+	if at < r.End() {
+		d.NoFile += r.End() - at
+	}
+}
+
+// nameFiles finds the files' paths at T0. One that is not found keeps its number.
+func (s *source) nameFiles(ctx context.Context, files map[fileKey]*driftFile) {
+	byVolume := map[string][]blockmap.FileID{}
+	for k := range files {
+		byVolume[k.volume] = append(byVolume[k.volume], k.file)
+	}
+	for v := range s.volumes.All() {
+		ids := byVolume[v.Name]
+		if len(ids) == 0 {
+			continue
+		}
+		paths, _ := blockmap.Paths(ctx, scanners.Scanners(), v, s.view, s.blocks, ids) // what it found counts
+		for id, path := range paths {
+			files[fileKey{v.Name, id}].Path = path
+		}
+	}
+}
+
+// kinds are what files in such places, or of such names, are.
+var kinds = []struct{ part, kind string }{
+	{"/var/lib/mysql/", "database"}, {"/var/lib/postgresql/", "database"}, {"/var/lib/pgsql/", "database"},
+	{"/var/lib/mongodb/", "database"}, {"/var/lib/redis/", "database"}, {"/var/lib/ldap/", "database"},
+	{".sqlite", "database"}, {".db", "database"}, {".ibd", "database"}, {"-wal", "database"},
+	{"/log/", "log"}, {".log", "log"}, {".journal", "log"},
+}
+
+func kindOf(path string) string {
+	for _, k := range kinds {
+		if strings.HasPrefix(k.part, "/") && strings.Contains(path, k.part) || !strings.HasPrefix(k.part, "/") && strings.Contains(path[strings.LastIndexByte(path, '/')+1:], k.part) {
+			return k.kind
+		}
+	}
+	return ""
+}
+
+// words sums it up in a line.
+func (d *drift) words() string {
+	switch {
+	case d.State == "none":
+		return "none: nothing of the device can move"
+	case d.State == "unknown":
+		return "unknown: " + d.Detail
+	case d.Bytes == 0:
+		return "none so far: what was read is exactly T0's"
+	}
+	var names []string
+	for _, f := range d.Files {
+		if len(names) == 3 {
+			names = append(names, fmt.Sprintf("and %d more", len(d.Files)-3))
+			break
+		}
+		names = append(names, or(f.Path, fmt.Sprintf("inode %d", f.Inode)))
+	}
+	return fmt.Sprintf("what was read is exactly T0's but for %d files: %s", len(d.Files), strings.Join(names, ", "))
+}
