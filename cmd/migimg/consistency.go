@@ -29,6 +29,14 @@ type consistency struct {
 	// Tracked says that writes are tracked since T0; Untracked why they are not.
 	Tracked   bool   `json:"tracked,omitempty"`
 	Untracked string `json:"untracked,omitempty"`
+	// Notes are what went wrong and did no harm to the image.
+	Notes []string `json:"notes,omitempty"`
+}
+
+func (c *consistency) note(err error) {
+	if err != nil {
+		c.Notes = append(c.Notes, err.Error())
+	}
 }
 
 // filesystemLevel is a mounted filesystem's rung.

@@ -170,6 +170,7 @@ func (s *source) warnings() (out []string) {
 	if s.consistency.Level == levelLive {
 		out = append(out, s.consistency.Detail)
 	}
+	out = append(out, s.consistency.Notes...)
 	out = append(out, s.table.Problems...)
 	out = append(out, s.edit.Notes...)
 	for v := range s.volumes.All() {

@@ -14,6 +14,7 @@ import (
 	scanners "migimg/blockmap/all"
 	"migimg/blockmap/device"
 	"migimg/blockmap/device/freeze"
+	"migimg/blockmap/device/snapshots"
 	"migimg/blockmap/pins"
 )
 
@@ -36,6 +37,7 @@ type moment struct {
 	drift   *pins.Drift
 	tracker *diskTracker // nil where writes are not tracked
 	freezer *freeze.Freezer
+	held    *snapshots.Held // of btrfs filesystems; nil where there are none
 }
 
 func (m *moment) Close() error {
@@ -48,6 +50,9 @@ func (m *moment) Close() error {
 	}
 	if m.tracker != nil {
 		errs = append(errs, m.tracker.Close())
+	}
+	if m.held != nil {
+		errs = append(errs, m.held.Release())
 	}
 	if m.store != nil {
 		m.store.Close()
@@ -198,6 +203,7 @@ func (s *source) pin(ctx context.Context, uses []device.Use, o sourceOptions) er
 	if m.tracker, err = startTracker(s.dev); err != nil {
 		s.consistency.Untracked = err.Error()
 	}
+	s.holdSnapshots(ctx, uses)
 	m.drift = pins.NewDrift(s.faults)
 	freezing := &freezing{Freezer: m.freezer}
 	plan := pins.Plan{
@@ -230,6 +236,28 @@ func (s *source) pin(ctx context.Context, uses []device.Use, o sourceOptions) er
 	mem, spool := m.store.Bytes()
 	s.consistency.Pins = &pinsStatus{Frozen: taken.Frozen.Milliseconds(), Kernel: taken.Kernel.Milliseconds(), Read: taken.Read, Memory: mem, Spool: spool, Tries: taken.Tries}
 	return nil
+}
+
+// holdSnapshots keeps the extents of T0 from being used again on btrfs, where data
+// whose checksum is another's cannot be read at all. Without, the image is what
+// the drift says that it is.
+func (s *source) holdSnapshots(ctx context.Context, uses []device.Use) {
+	var points []string
+	for _, u := range uses {
+		if u.FSType == "btrfs" {
+			points = append(points, u.Point)
+			_, err := snapshots.Sweep(u.Point) // what a run that was killed left there
+			s.consistency.note(err)
+		}
+	}
+	if len(points) == 0 {
+		return
+	}
+	held, err := snapshots.Hold(ctx, points...)
+	s.consistency.note(err)
+	if err == nil {
+		s.moment.held = held
+	}
 }
 
 // hold freezes, maps, and leaves it frozen.

@@ -99,9 +99,7 @@ func TestHold(t *testing.T) {
 	sh(t, `mount -o subvol=@/home $DEV $OTHER`, "DEV="+m.dev, "OTHER="+other)
 	t.Cleanup(func() { sh(t, `umount $OTHER 2>/dev/null || true`, "OTHER="+other) })
 
-	t.Log(time.Now())
 	h := hold(t, other, m.dir)
-	t.Log(time.Now())
 	if h.Count() != 5 || strings.Join(h.Left(), " ") != "/swap" {
 		t.Errorf("%d snapshots, without %q", h.Count(), h.Left())
 	}
@@ -122,7 +120,6 @@ func TestHold(t *testing.T) {
 		if err := h.Release(); err != nil {
 			t.Fatal(err)
 		}
-		t.Log(time.Now())
 	}
 	sh(t, `umount $OTHER`, "OTHER="+other)
 	m.gone()

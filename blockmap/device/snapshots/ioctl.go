@@ -22,7 +22,6 @@ const (
 	searchTree      = in | out | 112<<16 | btrfsMagic | 17
 	lookUpInode     = in | out | 4096<<16 | btrfsMagic | 18
 	createSnapshot  = in | 4096<<16 | btrfsMagic | 23
-	startCommit     = out | 8<<16 | btrfsMagic | 24
 	deviceInfo      = in | out | 4096<<16 | btrfsMagic | 30
 	filesystemInfo  = out | 1024<<16 | btrfsMagic | 31
 	subvolumeInfo   = out | 504<<16 | btrfsMagic | 60
