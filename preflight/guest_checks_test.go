@@ -128,7 +128,8 @@ func TestGuestChecks(t *testing.T) {
 		{"initramfs of another kernel", "initramfs.readable", "fail/blocker", "fail/blocker", m{initrd: cpio("init", "usr/lib/modules/5.10/kernel/virtio_blk.ko")}},
 		{"no folder of modules", "driver.boot-disk", "unknown/blocker", "unknown/blocker", m{"usr/lib/modules/" + kver + "/modules.dep": nil, "usr/lib/modules/" + kver + "/modules.builtin": nil}},
 
-		{"fstab by device", "mount.fstab-device-names", "fail/blocker", "warn/medium", m{"etc/fstab": fstab("/dev/sda1 / ext4 defaults 0 1")}},
+		{"fstab by device", "mount.fstab-device-names", "fail/high", "warn/medium", m{"etc/fstab": fstab("/dev/sda1 / ext4 defaults 0 1")}},
+		{"fstab by device, /boot", "mount.fstab-device-names", "fail/blocker", "warn/medium", m{"etc/fstab": fstab(slash, "/dev/sda1 /boot ext4 defaults 0 2")}},
 		{"fstab by device, data", "mount.fstab-device-names", "fail/high", "fail/high", m{"etc/fstab": fstab(slash, "/dev/hda3 /data ext4 defaults 0 2")}},
 		{"fstab by device, nofail", "mount.fstab-device-names", "warn/low", "warn/low", m{"etc/fstab": fstab(slash, "/dev/hda3 /data ext4 defaults,nofail 0 2")}},
 		{"fstab by id", "mount.fstab-device-names", "fail/medium", "fail/medium", m{"etc/fstab": fstab(slash, "/dev/disk/by-id/ata-X-part2 none swap sw 0 0")}},

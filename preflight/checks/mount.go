@@ -126,8 +126,14 @@ var mountFstabDeviceNames = Check{
 			}
 			if one.Severity == "" && one.Status != Unknown {
 				one.Severity = lineSeverity(l)
-				if one.Severity == Low {
+				switch {
+				case one.Severity == Low:
 					one.Status = Warn
+				case l.Point == "/":
+					// The initramfs has mounted it by root= already, and systemd mounts it
+					// again without looking at the device: a Debian 12 reaches its login.
+					// Older inits check the device that is named, and stop.
+					one.Severity = High
 				}
 			}
 			r = worst(r, byUUID(f, l, one.with(lineOf(l))))
