@@ -28,6 +28,7 @@ func suite(disks ...scantest.Disk) scantest.Suite {
 		Mount:   "btrfs",
 		Check:   `btrfs check --check-data-csum "$IMG"`,
 		Free:    freeOf,
+		Frozen:  scantest.Frozen{Check: `btrfs check "$IMG"`, Owners: checkOwners},
 		Tools:   []string{"mkfs.btrfs", "btrfs", "btrfstune", "btrfs-convert", "btrfs-map-logical", "mke2fs"},
 		Disks:   disks,
 	}
@@ -43,21 +44,27 @@ func with(d scantest.Disk, options string) scantest.Disk {
 	return d
 }
 
+func live(d scantest.Disk) scantest.Disk {
+	d.Live = true
+	return d
+}
+
 func TestDisks(t *testing.T) {
 	disks := []scantest.Disk{
-		disk("default-full", 112*mib, "", scantest.Full),
+		disk("default-full", 144*mib, "", scantest.Full),
 		disk("default-fragmented", 112*mib, "", scantest.Fragmented),
 		with(disk("holes-v1-cache", 112*mib, "-O ^no-holes -R ^free-space-tree", scantest.Half), "space_cache=v1"),
 		disk("xxhash-dup-dup", 232*mib, "--csum xxhash -m dup -d dup", scantest.Light),
-		disk("sha256-single", 48*mib, "--csum sha256 -m single -d single", scantest.Light),
+		live(disk("sha256-single", 160*mib, "--csum sha256 -m single -d single", scantest.Light)),
 		disk("blake2-mixed", 32*mib, "--csum blake2 --mixed", scantest.Fragmented),
+		live(disk("mixed", 160*mib, "--mixed", scantest.Light)),
 		disk("nodes-4k-no-skinny", 64*mib, "-n 4096 -m single -O ^skinny-metadata", scantest.Half),
 		disk("nodes-64k", 170*mib, "-n 65536", scantest.Light),
 		after(disk("empty-metadata-uuid", 112*mib, "-L mylabel", scantest.Empty), `btrfstune -m "$IMG"`),
-		then(disk("snapshots", 112*mib, "", scantest.Light), ",compress=zstd", `
+		live(then(disk("snapshots", 112*mib, "", scantest.Light), ",compress=zstd", `
 			btrfs quota enable .; btrfs subvolume create a; yes compressible | head -c 9000000 > a/1; head -c 3000000 /dev/urandom > a/2
 			btrfs subvolume snapshot a b; btrfs subvolume snapshot -r a c; rm b/1; cp --reflink=always b/2 a/3; sync
-			btrfs subvolume delete c; fallocate -l 2M a/prealloc; fallocate -p -o 300000 -l 500000 a/2`),
+			btrfs subvolume delete c; fallocate -l 2M a/prealloc; fallocate -p -o 300000 -l 500000 a/2`)),
 		then(disk("balanced", 160*mib, "", scantest.Light), "", "btrfs balance start -f -dconvert=single -mconvert=single ."),
 		// The kernel resizes to 256 MiB at least.
 		then(disk("resized", 200*mib, "", scantest.Light), "", `cd /; umount $d; truncate -s 270M "$IMG"; mount -o loop "$IMG" $d

@@ -71,11 +71,10 @@ func freeOf(t testing.TB, img string) []blockmap.Range {
 	return freeOn(t, img, 1)
 }
 
-// freeOn is what is free on the device dev, whose number is id.
-func freeOn(t testing.TB, dev string, id int64) []blockmap.Range {
+// chunksOn lists the chunks of the filesystem that dev is one device of, and how
+// long the device is whose number is id.
+func chunksOn(t testing.TB, dev string, id int64) (chunks []*dumpedChunk, total int64) {
 	t.Helper()
-	var chunks []*dumpedChunk
-	total := int64(0)
 	for line := range strings.Lines(dump(t, dev, "chunk")) {
 		switch m := keyLine.FindStringSubmatch(line); {
 		case m != nil && m[2] == "CHUNK_ITEM":
@@ -99,6 +98,13 @@ func freeOn(t testing.TB, dev string, id int64) []blockmap.Range {
 			c.devices, c.offsets = append(c.devices, num(t, m[1])), append(c.offsets, num(t, m[2]))
 		}
 	}
+	return chunks, total
+}
+
+// freeOn is what is free on the device dev, whose number is id.
+func freeOn(t testing.TB, dev string, id int64) []blockmap.Range {
+	t.Helper()
+	chunks, total := chunksOn(t, dev, id)
 	used := make([]bool, total/unit)
 	mark := func(off, n int64, as bool) {
 		for i := off / unit; i < (off+n+unit-1)/unit && i < int64(len(used)); i++ {

@@ -32,6 +32,9 @@ type Frozen struct {
 	// many bytes there are from there on in one run; nil: there. A byte may lie in
 	// several places, or in none.
 	Places func(t testing.TB, img string) func(at int64) (places []int64, n int64)
+	// Owners takes the place of the comparison with FIEMAP where the scanner names
+	// files for whole extents, of which they have parts, or not all of the files.
+	Owners func(t testing.TB, img string, files *blockmap.Files)
 }
 
 func (x *trial) freezable() bool {
@@ -104,7 +107,9 @@ func (x *trial) frozen(t *testing.T) {
 	if files.Len() == 0 && x.Fill != Empty {
 		t.Error("no file's data is named")
 	}
-	if x.Extract == "" {
+	if x.Frozen.Owners != nil {
+		t.Run("owners", func(t *testing.T) { x.Frozen.Owners(t, x.img, files) })
+	} else if x.Extract == "" {
 		t.Run("fiemap", func(t *testing.T) { x.fiemap(t, files) })
 	} else {
 		t.Run("paths", func(t *testing.T) { x.pathsExtracted(t, files) })

@@ -2,6 +2,7 @@ package scantest
 
 import (
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -9,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -35,6 +38,9 @@ func manifestOf(t testing.TB, dir string) manifest {
 		switch {
 		case info.Mode().IsRegular():
 			sum, err := hash(path)
+			if errors.Is(err, syscall.EIO) && strings.HasPrefix(name, liveDir) {
+				sum, err = nil, nil // written since, and it has checksums: as it must be
+			}
 			if err != nil {
 				return err
 			}
