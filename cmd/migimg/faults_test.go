@@ -124,8 +124,9 @@ func TestBadSectorInFreeSpace(t *testing.T) {
 	for line := range strings.Lines(run(t, program, "map", path, "--format", "ranges")) {
 		var off, n int64
 		scan(t, line, &off, &n)
-		// A small gap: inside a cluster, so that its neighbours are read.
-		if gap := off - at; at > 0 && gap >= 8192 && gap < 48<<10 {
+		// A small gap: inside a cluster, so that its neighbours are read. It lies behind
+		// what is read to tell formats apart: a volume is carried whole where that fails.
+		if gap := off - at; at > 4<<20 && gap >= 8192 && gap < 48<<10 {
 			free = (at + 4095) / 4096 * 4096
 			break
 		}
