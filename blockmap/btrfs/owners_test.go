@@ -19,6 +19,7 @@ import (
 
 	"migimg/blockmap"
 	"migimg/blockmap/btrfs"
+	"migimg/internal/need"
 )
 
 var (
@@ -177,4 +178,27 @@ func fileAt(path string) (id blockmap.FileID, err error) {
 		return id, e
 	}
 	return blockmap.FileID{Inode: st.Ino, Tree: binary.NativeEndian.Uint64(b)}, nil
+}
+
+// TestSpaceCache has files of the space cache, version 1, which the kernel makes
+// for block groups of 100 MiB and more: they are metadata.
+func TestSpaceCache(t *testing.T) {
+	need.Root(t)
+	need.Tool(t, "mkfs.btrfs", "btrfs", "losetup")
+	img, dir := t.TempDir()+"/disk.img", t.TempDir()
+	sh(t, `truncate -s 2G $IMG; mkfs.btrfs -q -m single -R ^free-space-tree $IMG; mount -o loop,space_cache=v1 $IMG $DIR; cd $DIR
+		for k in 1 2 3 4; do for i in $(seq 40); do head -c $((i*5000)) /dev/urandom > $k-$i; done; head -c 12M /dev/urandom > large$k; sync -f .; rm $k-1*; sync -f .; done
+		cd /; umount $DIR; for i in $(seq 50); do test -z "$(losetup -j $IMG)" && exit; sleep 0.1; done; exit 1`, "IMG="+img, "DIR="+dir)
+	if n := strings.Count(dump(t, img, "extent"), "root ROOT_TREE"); n == 0 {
+		t.Fatal("there is no space cache")
+	}
+	f, size := openImage(t, img)
+	files := &blockmap.Files{}
+	_, info, err := blockmap.Scan(t.Context(), blockmap.Bytes(f, size, 512), []blockmap.Scanner{btrfs.Scanner{}}, blockmap.ScanOptions{
+		Frozen: func(string) bool { return true }, Files: files,
+	})
+	if err != nil || info.Whole != "" || files.Len() == 0 {
+		t.Fatalf("%+v, %v, %d extents", info.Report, err, files.Len())
+	}
+	checkOwners(t, img, files)
 }

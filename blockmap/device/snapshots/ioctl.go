@@ -11,13 +11,15 @@ import (
 
 // The ioctls are those of the kernel's include/uapi/linux/btrfs.h. How a number
 // says which way the argument goes is the processor's, as in FICLONE and
-// FS_IOC_GETFLAGS.
+// FS_IOC_GETFLAGS, and BLKRRPART has none.
 const (
 	directions = 7 << 29
+	none       = unix.BLKRRPART & directions
 	in         = unix.FICLONE & directions
 	out        = unix.FS_IOC_GETFLAGS & directions
 	btrfsMagic = 0x94 << 8
 
+	syncAll         = none | btrfsMagic | 8
 	destroySnapshot = in | 4096<<16 | btrfsMagic | 15
 	searchTree      = in | out | 112<<16 | btrfsMagic | 17
 	lookUpInode     = in | out | 4096<<16 | btrfsMagic | 18
