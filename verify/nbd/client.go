@@ -33,6 +33,7 @@ type Client struct {
 	pending map[uint64]*call
 	next    uint64
 	lost    error         // why the connection is of no use any more
+	over    func() error  // why the context has ended, if it has
 	ended   chan struct{} // closed when the receiving goroutine has gone
 }
 
@@ -66,7 +67,7 @@ func Dial(ctx context.Context, address string) (*Client, error) {
 // NewClient chooses an export on a connection to a server, which is the client's
 // from then on. patience is how long the server may take to answer.
 func NewClient(ctx context.Context, conn net.Conn, name string, patience time.Duration) (*Client, error) {
-	c := &Client{conn: conn, pending: map[uint64]*call{}, ended: make(chan struct{})}
+	c := &Client{conn: conn, pending: map[uint64]*call{}, ended: make(chan struct{}), over: func() error { return context.Cause(ctx) }}
 	c.stop = context.AfterFunc(ctx, func() { c.fail(context.Cause(ctx)) })
 	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
 		return nil, err
@@ -93,8 +94,12 @@ func (c *Client) ReadOnly() bool { return c.exp.flags&exportReadOnly != 0 }
 // Without it nobody knows when it is.
 func (c *Client) CanFlush() bool { return c.exp.flags&exportFlush != 0 }
 
-// fail ends the connection; the first reason counts.
+// fail ends the connection; the first reason counts. The end of the context is one
+// before any other: it may have ended the server, too, and that be seen sooner.
 func (c *Client) fail(err error) {
+	if why := c.over(); why != nil {
+		err = why
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.lost == nil {
