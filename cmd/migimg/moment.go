@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -89,19 +90,63 @@ func (s *source) toFreeze(o scopeOptions) (out []device.Use) {
 }
 
 // takeT0 maps the device at one moment of its life and holds it there. The level is
-// that of s.consistency, which it completes.
+// that of s.consistency, which it completes. Filesystems that cannot be frozen are
+// left out, one after the other: most show it only when it is tried.
 func (s *source) takeT0(ctx context.Context, o sourceOptions) error {
 	if !s.dev.Block() {
 		return errors.New("only a block device can be held at one moment, not an image file that is in use")
 	}
 	uses := s.toFreeze(o.scope)
 	level := s.consistency.Level
-	s.moment = &moment{}
-	freezer, uses, left, err := s.prepare(ctx, uses, level, o.moment)
+	left := map[string]string{} // by mount point, why
+	for {
+		if len(uses) == 0 {
+			return s.nothingFrozen(left)
+		}
+		err := s.freezeAll(ctx, uses, level, o)
+		if err == nil {
+			s.judge(uses, left, level)
+			return nil
+		}
+		var one *freeze.Error
+		if !errors.As(err, &one) || errors.Is(err, freeze.ErrThawed) || level == levelFrozen && !errors.Is(err, freeze.ErrUnsupported) {
+			return err
+		}
+		n := len(uses)
+		uses = slices.DeleteFunc(uses, func(u device.Use) bool { return u.Point == one.Point })
+		if len(uses) == n {
+			return err
+		}
+		left[one.Point] = one.Error()
+	}
+}
+
+// nothingFrozen says why none of the filesystems in scope could be.
+func (s *source) nothingFrozen(left map[string]string) error {
+	if len(left) == 0 {
+		return errors.New("none of its filesystems in scope is mounted read-write by itself")
+	}
+	return errors.New(strings.Join(slices.Sorted(maps.Values(left)), "; "))
+}
+
+// freezeAll takes T0 with all the filesystems frozen. After an error nothing is held.
+func (s *source) freezeAll(ctx context.Context, uses []device.Use, level string, o sourceOptions) error {
+	fo := freeze.Options{Limit: o.moment.limit, Keep: []string{s.path}, Frozen: level == levelFrozen, Inhibit: level == levelFrozen}
+	if o.moment.spool != "" {
+		fo.Keep = append(fo.Keep, o.moment.spool)
+	}
+	if fo.Limit == 0 && fo.Frozen {
+		fo.Limit = freezeLimit
+	}
+	var fss []freeze.Filesystem
+	for _, u := range uses {
+		fss = append(fss, freeze.Filesystem{Point: u.Point, FSType: u.FSType, Dev: u.Dev})
+	}
+	freezer, err := freeze.Prepare(ctx, fss, fo)
 	if err != nil {
 		return err
 	}
-	s.moment.freezer = freezer
+	s.moment, s.consistency = &moment{freezer: freezer}, consistency{Level: level}
 	if level == levelFrozen {
 		err = s.hold(ctx, uses, o)
 	} else {
@@ -110,47 +155,8 @@ func (s *source) takeT0(ctx context.Context, o sourceOptions) error {
 	if err != nil {
 		err = errors.Join(err, s.moment.Close())
 		s.moment = nil
-		return err
 	}
-	s.judge(uses, left, level)
-	return nil
-}
-
-// prepare makes ready to freeze as many of the filesystems as can be. left says of
-// the others why not.
-func (s *source) prepare(ctx context.Context, uses []device.Use, level string, o momentOptions) (f *freeze.Freezer, can []device.Use, left map[string]string, err error) {
-	left = map[string]string{}
-	fo := freeze.Options{Limit: o.limit, Keep: []string{s.path}, Frozen: level == levelFrozen, Inhibit: level == levelFrozen}
-	if o.spool != "" {
-		fo.Keep = append(fo.Keep, o.spool)
-	}
-	if fo.Limit == 0 && fo.Frozen {
-		fo.Limit = freezeLimit
-	}
-	can = slices.Clone(uses)
-	for len(can) > 0 {
-		var fss []freeze.Filesystem
-		for _, u := range can {
-			fss = append(fss, freeze.Filesystem{Point: u.Point, FSType: u.FSType, Dev: u.Dev})
-		}
-		if f, err = freeze.Prepare(ctx, fss, fo); err == nil {
-			return f, can, left, nil
-		}
-		var one *freeze.Error
-		if !errors.As(err, &one) || level == levelFrozen && !errors.Is(err, freeze.ErrUnsupported) {
-			return nil, nil, nil, err
-		}
-		n := len(can)
-		can = slices.DeleteFunc(can, func(u device.Use) bool { return u.Point == one.Point })
-		if len(can) == n {
-			return nil, nil, nil, err
-		}
-		left[one.Point] = err.Error()
-	}
-	if err == nil {
-		err = errors.New("none of its filesystems in scope is mounted read-write by itself")
-	}
-	return nil, nil, nil, err
+	return err
 }
 
 // scanner maps the device for [pins.Take], with the volumes that are frozen.

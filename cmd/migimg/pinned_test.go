@@ -5,7 +5,9 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -82,6 +84,52 @@ func TestPinned(t *testing.T) {
 			run(t, "sh", "-ec", x.check+" "+part)
 		})
 	}
+}
+
+// TestPinnedBeside has a filesystem that cannot be frozen, as the ESP of most
+// machines: beside an ext4 it alone is live, and by itself the image is, too.
+func TestPinnedBeside(t *testing.T) {
+	need.Root(t)
+	need.Tool(t, "sfdisk", "losetup", "partx", "mkfs.ext4", "mkfs.ntfs", "ntfs-3g", "e2fsck")
+	path := filepath.Join(tempDir(t), "disk.img")
+	run(t, "truncate", "-s", "200M", path)
+	run(t, "sh", "-ec", `printf 'label: gpt\nsize=100M\nsize=80M\n' | sfdisk -q "$0"`, path)
+	dev := partitions(t, loop(t, path))
+	run(t, "mkfs.ext4", "-q", dev+"p1")
+	run(t, "mkfs.ntfs", "-q", "-Q", "-F", dev+"p2")
+	ntfs := filepath.Join(tempDir(t), "ntfs")
+	if err := os.Mkdir(ntfs, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	run(t, "ntfs-3g", dev+"p2", ntfs)
+	t.Cleanup(func() {
+		eventually(t, "umount "+ntfs, func() bool { return exec.Command("umount", ntfs).Run() == nil })
+	})
+	ext4, umount := mountFS(t, dev+"p1", "rw")
+	if err := os.WriteFile(filepath.Join(ext4, "file"), []byte("contents"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+
+	level := func(want map[string]string, args ...string) string {
+		t.Helper()
+		point := mountMigimg(t, dev, args...)
+		c := statusOf(t, point).Consistency
+		got := map[string]string{}
+		for _, f := range c.Filesystems {
+			got[f.Point] = f.Level
+		}
+		if c.Level != levelLive || !strings.Contains(c.Detail, ntfs) || !maps.Equal(got, want) {
+			t.Errorf("%+v, want %v", c, want)
+		}
+		copied := filepath.Join(tempDir(t), "copy.img")
+		run(t, "cp", "--sparse=always", filepath.Join(point, "partitions/p1-ext4.raw"), copied)
+		run(t, program, "umount", point)
+		return copied
+	}
+	run(t, "e2fsck", "-fn", level(map[string]string{ext4: levelPinned, ntfs: levelLive}))
+	level(map[string]string{}, "--spool", ext4) // which has to stay writable
+	umount()
+	level(map[string]string{})
 }
 
 // churn makes, renames, appends to and removes files until it is told to stop.
