@@ -205,20 +205,6 @@ func (c *claims) trees(ctx context.Context) error {
 	return nil
 }
 
-// joinedBlocks sorts the runs and joins what touches.
-func joinedBlocks(all runs) runs {
-	slices.SortFunc(all, func(a, b run) int { return cmp.Compare(a.from, b.from) })
-	out := all[:0]
-	for _, r := range all {
-		if k := len(out); k > 0 && r.from <= out[k-1].to {
-			out[k-1].to = max(out[k-1].to, r.to)
-			continue
-		}
-		out = append(out, r)
-	}
-	return out
-}
-
 // search is the first of the runs, which ascend, that ends behind block. hint is
 // the answer for another block: mostly for one shortly before.
 func (r runs) search(block int64, hint int) int {

@@ -59,7 +59,7 @@ func (c *claims) directory(ino uint32, raw []byte) []entry {
 	if le.Uint16(raw)&modeType != modeDir {
 		return nil
 	}
-	if !s.inodeSoundHere(ino, raw) {
+	if !s.inodeSound(ino, raw) {
 		c.failed++
 		return nil
 	}

@@ -38,7 +38,7 @@ func (f *fsys) files(ctx context.Context, t *table, static runs, s blockmap.Sink
 	if err := c.trees(ctx); err != nil {
 		return nil, err
 	}
-	metadata := joinedBlocks(append(c.meta, static...))
+	metadata := append(c.meta, static...).joined()
 	clash, hint, size := int64(0), 0, f.sb.blockSize
 	for x := range c.all() {
 		end := x.block + int64(x.n)

@@ -130,7 +130,7 @@ func (c *claims) inode(ino uint32, raw []byte) bool {
 	if kind != modeFile && kind != modeDir && kind != modeSymlink && !special {
 		kind = 0 // no blocks of its own
 	}
-	if !s.inodeSoundHere(ino, raw) {
+	if !s.inodeSound(ino, raw) {
 		return false
 	}
 	if acl := int64(le.Uint32(raw[0x68:])) | int64(le.Uint16(raw[0x76:]))<<32; acl > 0 && acl < s.blocks {
@@ -162,23 +162,4 @@ func (c *claims) body(ino uint32, raw []byte, file bool) bool {
 		at += each
 	}
 	return ok
-}
-
-// inodeSoundHere is inodeSound for an inode that may be written to: in two strokes,
-// for there are many.
-func (s *superblock) inodeSoundHere(ino uint32, raw []byte) bool {
-	if s.roCompat&roCompatMetadataCsum == 0 {
-		return true
-	}
-	le := binary.LittleEndian
-	got, mask := uint32(le.Uint16(raw[0x7c:])), uint32(0xffff)
-	le.PutUint16(raw[0x7c:], 0)
-	if len(raw) > 0x84 && le.Uint16(raw[0x80:]) >= 4 {
-		got, mask = got|uint32(le.Uint16(raw[0x82:]))<<16, ^uint32(0)
-		le.PutUint16(raw[0x82:], 0)
-	}
-	var head [8]byte
-	le.PutUint32(head[:], ino)
-	copy(head[4:], raw[0x64:0x68])
-	return crc32c(crc32c(s.seed, head[:]), raw)&mask == got
 }

@@ -82,7 +82,7 @@ func (sc Scanner) Scan(ctx context.Context, v blockmap.Volume, s blockmap.Sink) 
 	static, apart := t.static(nil)
 	if j != nil {
 		alone := static.blocks() + j.static().blocks()
-		static = joined(append(static, j.static()...), sb)
+		static = append(static, j.static()...).clusters(sb)
 		apart = apart && static.blocks() == alone
 	}
 	e := &emitter{sink: s, blockSize: sb.blockSize, ratio: sb.ratio, static: static}

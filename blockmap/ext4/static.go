@@ -88,8 +88,8 @@ func (t *table) static(extra runs) (list runs, apart bool) {
 	if s.mmpBlock > 0 && s.mmpBlock < s.blocks {
 		all = append(all, run{s.mmpBlock, s.mmpBlock + 1})
 	}
-	all = joined(all, s)
-	list = joined(slices.Concat(all, tables), s)
+	all = all.clusters(s)
+	list = slices.Concat(all, tables).clusters(s)
 	return list, list.blocks() == all.blocks()+tables.blocks()
 }
 
@@ -101,13 +101,18 @@ func (r runs) blocks() (n int64) {
 	return n
 }
 
-// joined sorts the runs, widens them to whole clusters and joins what touches.
-func joined(all runs, s *superblock) runs {
+// clusters widens the runs to whole clusters, and joins them.
+func (all runs) clusters(s *superblock) runs {
 	for i, r := range all {
 		r.from = (r.from-s.firstData)/s.ratio*s.ratio + s.firstData
 		r.to = min(s.blocks, ceil(r.to-s.firstData, s.ratio)*s.ratio+s.firstData)
 		all[i] = run{max(0, r.from), r.to}
 	}
+	return all.joined()
+}
+
+// joined sorts the runs and joins what touches.
+func (all runs) joined() runs {
 	slices.SortFunc(all, func(a, b run) int { return cmp.Compare(a.from, b.from) })
 	out := all[:0]
 	for _, r := range all {

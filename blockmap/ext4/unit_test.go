@@ -104,7 +104,7 @@ func TestJoined(t *testing.T) {
 		{"clusters with a short last one", runs{{3, 5}, {98, 99}}, 0, 16, 100, runs{{0, 16}, {96, 100}}},
 		{"the boot block", runs{{0, 2}}, 1, 1, 100, runs{{0, 2}}},
 	} {
-		if got := joined(c.in, &superblock{firstData: c.first, ratio: c.ratio, blocks: c.to}); !slices.Equal(got, c.want) {
+		if got := c.in.clusters(&superblock{firstData: c.first, ratio: c.ratio, blocks: c.to}); !slices.Equal(got, c.want) {
 			t.Errorf("%s: %v, must be %v", c.name, got, c.want)
 		}
 	}
