@@ -3,8 +3,6 @@ package scantest
 import (
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -17,41 +15,13 @@ import (
 // contents. With exact, that is what only the filesystem itself tells, too.
 func namesOf(t testing.TB, dir string, exact bool) manifest {
 	t.Helper()
-	m := manifest{}
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
+	return listing(t, dir, func(path, _ string, info fs.FileInfo) (string, error) {
+		if !exact {
+			return "", nil
 		}
-		name, err := filepath.Rel(dir, path)
-		if err != nil {
-			return err
-		}
-		info, err := d.Info()
-		if err != nil {
-			return err
-		}
-		line := info.Mode().String()
-		if info.Mode().IsRegular() {
-			line += fmt.Sprintf(" %d", info.Size())
-		}
-		if info.Mode()&fs.ModeSymlink != 0 {
-			to, err := os.Readlink(path)
-			if err != nil {
-				return err
-			}
-			line += " " + to
-		}
-		if exact {
-			st := info.Sys().(*syscall.Stat_t)
-			line += fmt.Sprintf(" %d %d %d %d:%d %d %s", st.Ino, st.Nlink, st.Blocks, st.Uid, st.Gid, info.ModTime().UnixNano(), xattrsOf(path))
-		}
-		m[name] = line
-		return nil
+		st := info.Sys().(*syscall.Stat_t)
+		return fmt.Sprintf(" %d %d %d %d:%d %d %s", st.Ino, st.Nlink, st.Blocks, st.Uid, st.Gid, info.ModTime().UnixNano(), xattrsOf(path)), nil
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return m
 }
 
 // xattrsOf lists a file's extended attributes.
