@@ -2,10 +2,6 @@ package ext4
 
 import (
 	"encoding/binary"
-	"strconv"
-	"strings"
-	"unicode"
-	"unicode/utf8"
 )
 
 // An entry of a directory is (kernel, Documentation/filesystems/ext4/directory.rst):
@@ -106,15 +102,4 @@ func inlineRest(raw []byte) []byte {
 		e = e[n:]
 	}
 	return nil
-}
-
-// plain is a name as text: what is not UTF-8, or not to be printed, is escaped as in
-// Go. Names of encrypted files are such.
-func plain(b []byte) string {
-	s := string(b)
-	if utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return r == '/' || !unicode.IsPrint(r) }) {
-		return s
-	}
-	q := strconv.Quote(s)
-	return strings.ReplaceAll(q[1:len(q)-1], "/", `\x2f`)
 }

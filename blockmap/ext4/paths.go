@@ -205,7 +205,7 @@ func (w *namer) take(all []entry) {
 			w.want[e.ino] = false
 			w.named++
 		}
-		w.names[e.ino] = name{e.dir, plain(e.name)}
+		w.names[e.ino] = name{e.dir, blockmap.PlainName(e.name)}
 		if dir {
 			w.next = append(w.next, e.ino)
 		}

@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"migimg/blockmap"
 )
@@ -240,14 +237,14 @@ func (p *pathWalk) entries(dir int32) entry {
 			delete(p.wanted, ino)
 		}
 		if _, ok := p.seen[ino]; !ok && (kind == typeDir || kind == typeUnknown) && len(p.dirs)+len(p.next) < maxDirs {
-			p.next = append(p.next, candidate{ino, dir, readable(name)})
+			p.next = append(p.next, candidate{ino, dir, blockmap.PlainName(name)})
 		}
 	}
 }
 
 // path is the path of what has that name in a directory.
 func (p *pathWalk) path(dir int32, name []byte) string {
-	parts := []string{readable(name)}
+	parts := []string{blockmap.PlainName(name)}
 	for ; p.dirs[dir].parent >= 0; dir = p.dirs[dir].parent {
 		parts = append(parts, p.dirs[dir].name)
 	}
@@ -257,15 +254,4 @@ func (p *pathWalk) path(dir int32, name []byte) string {
 		s.WriteString(parts[i])
 	}
 	return s.String()
-}
-
-// readable is a name as it is, or, where that is no text, as Go quotes it, without
-// the quotes: names are any bytes, but a slash only where there is damage.
-func readable(name []byte) string {
-	s := string(name)
-	if utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return r == '/' || !unicode.IsPrint(r) }) {
-		return s
-	}
-	q := strconv.Quote(s)
-	return strings.ReplaceAll(q[1:len(q)-1], "/", `\x2f`)
 }
