@@ -3,11 +3,10 @@ package device
 import (
 	"errors"
 	"fmt"
+	"migimg/blockmap/device/mounttable"
 	"os"
 	"path/filepath"
 	"strconv"
-
-	"golang.org/x/sys/unix"
 )
 
 // Place is where a device lies on a whole disk.
@@ -26,7 +25,7 @@ func (d *Device) Place(roots Roots) (Place, error) {
 	if !d.block {
 		return Place{}, errors.New("an image file is not a block device")
 	}
-	dir, err := filepath.EvalSymlinks(filepath.Join(roots.or().Sys, "dev/block", devString(d.rdev)))
+	dir, err := filepath.EvalSymlinks(filepath.Join(roots.or().Sys, "dev/block", mounttable.FormatDev(d.rdev)))
 	if err != nil {
 		return Place{}, fmt.Errorf("finding %s in sysfs: %w", d.path, err)
 	}
@@ -42,7 +41,7 @@ func (d *Device) Place(roots Roots) (Place, error) {
 	if err != nil {
 		return Place{}, fmt.Errorf("%s: the size of its disk: %w", d.path, err)
 	}
-	if p.Disk, err = parseDev(readString(filepath.Join(dir, "../dev"))); err != nil {
+	if p.Disk, err = mounttable.ParseDev(readString(filepath.Join(dir, "../dev"))); err != nil {
 		return Place{}, fmt.Errorf("%s: the number of its disk: %w", d.path, err)
 	}
 	p.Start, p.Size = start*512, size*512
@@ -50,24 +49,4 @@ func (d *Device) Place(roots Roots) (Place, error) {
 		return Place{}, fmt.Errorf("%s: %d bytes from %d on of a disk of %d", d.path, d.size, p.Start, p.Size)
 	}
 	return p, nil
-}
-
-// On reports whether the file at path lies in a filesystem whose block device is
-// the device or a part of it. The path need not exist; then its folder counts.
-func (d *Device) On(path string, uses []Use) bool {
-	var st unix.Stat_t
-	for unix.Stat(path, &st) != nil {
-		parent := filepath.Dir(path)
-		if parent == path {
-			return false
-		}
-		path = parent
-	}
-	for _, u := range uses {
-		var m unix.Stat_t
-		if u.Kind == "mount" && unix.Stat(u.Point, &m) == nil && m.Dev == st.Dev {
-			return true
-		}
-	}
-	return false
 }

@@ -1,9 +1,9 @@
 package device
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
+	"migimg/blockmap/device/mounttable"
 	"os"
 	"path/filepath"
 	"slices"
@@ -132,7 +132,7 @@ func (d *Device) claimed() bool {
 func (d *Device) nodes(roots Roots) ([]node, error) {
 	var start []string
 	if d.block {
-		link, err := os.Readlink(filepath.Join(roots.Sys, "dev/block", devString(d.rdev)))
+		link, err := os.Readlink(filepath.Join(roots.Sys, "dev/block", mounttable.FormatDev(d.rdev)))
 		if err != nil {
 			return nil, fmt.Errorf("finding %s in sysfs: %w", d.path, err)
 		}
@@ -148,7 +148,7 @@ func (d *Device) nodes(roots Roots) ([]node, error) {
 		}
 		seen[name] = true
 		dir := filepath.Join(roots.Sys, "class/block", name)
-		dev, err := parseDev(readString(filepath.Join(dir, "dev")))
+		dev, err := mounttable.ParseDev(readString(filepath.Join(dir, "dev")))
 		if err != nil {
 			return // gone in the meantime
 		}
@@ -199,37 +199,27 @@ type mount struct {
 	write         bool
 }
 
-// mounts reads the mount table (proc(5), mountinfo).
+// mounts reads the mount table.
 func mounts(roots Roots) ([]mount, error) {
-	f, err := os.Open(filepath.Join(roots.Proc, "1/mountinfo"))
-	if err != nil {
-		if f, err = os.Open(filepath.Join(roots.Proc, "self/mountinfo")); err != nil {
-			return nil, fmt.Errorf("reading the mount table: %w", err)
-		}
+	rows, err := mounttable.Read(filepath.Join(roots.Proc, "1/mountinfo"))
+	var cannot *os.PathError
+	if errors.As(err, &cannot) && cannot.Op == "open" {
+		rows, err = mounttable.Read(filepath.Join(roots.Proc, "self/mountinfo"))
 	}
-	defer f.Close()
+	if err != nil {
+		return nil, fmt.Errorf("reading the mount table: %w", err)
+	}
 	var out []mount
-	sc := bufio.NewScanner(f)
-	sc.Buffer(nil, 1<<20)
-	for sc.Scan() {
-		pre, post, ok := strings.Cut(sc.Text(), " - ")
-		a, b := strings.Fields(pre), strings.Fields(post)
-		if !ok || len(a) < 6 || len(b) < 3 {
-			continue
-		}
-		dev, err := parseDev(a[2])
-		if err != nil {
-			continue
-		}
-		m := mount{dev: dev, point: unescape(a[4]), fstype: b[0], write: slices.Contains(strings.Split(b[2], ","), "rw")}
+	for _, r := range rows {
+		m := mount{dev: r.Dev, point: r.Point, fstype: r.FSType, write: slices.Contains(strings.Split(r.Super, ","), "rw")}
 		// btrfs mounts have an anonymous device number; the source tells.
 		var st unix.Stat_t
-		if src := unescape(b[1]); strings.HasPrefix(src, "/") && unix.Stat(src, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFBLK {
+		if strings.HasPrefix(r.Source, "/") && unix.Stat(r.Source, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFBLK {
 			m.source = st.Rdev
 		}
 		out = append(out, m)
 	}
-	return out, sc.Err()
+	return out, nil
 }
 
 // swaps reads which block devices are swapped to.
@@ -245,42 +235,11 @@ func swaps(roots Roots) ([]uint64, error) {
 	for line := range strings.Lines(string(b)) {
 		var st unix.Stat_t
 		f := strings.Fields(line)
-		if len(f) >= 2 && f[1] == "partition" && unix.Stat(unescape(f[0]), &st) == nil {
+		if len(f) >= 2 && f[1] == "partition" && unix.Stat(mounttable.Unescape(f[0]), &st) == nil {
 			out = append(out, st.Rdev)
 		}
 	}
 	return out, nil
-}
-
-// unescape undoes the octal escapes of the kernel's tables (\040).
-func unescape(s string) string {
-	if !strings.Contains(s, `\`) {
-		return s
-	}
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] == '\\' && i+4 <= len(s) {
-			if n, err := strconv.ParseUint(s[i+1:i+4], 8, 8); err == nil {
-				b.WriteByte(byte(n))
-				i += 3
-				continue
-			}
-		}
-		b.WriteByte(s[i])
-	}
-	return b.String()
-}
-
-func devString(dev uint64) string {
-	return fmt.Sprintf("%d:%d", unix.Major(dev), unix.Minor(dev))
-}
-
-func parseDev(s string) (uint64, error) {
-	var major, minor uint32
-	if _, err := fmt.Sscanf(s, "%d:%d", &major, &minor); err != nil {
-		return 0, err
-	}
-	return unix.Mkdev(major, minor), nil
 }
 
 func readString(path string) string {

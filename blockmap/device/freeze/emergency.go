@@ -47,15 +47,15 @@ func Emergency(names []string) ([]Outcome, error) {
 	var out []Outcome
 	done := map[uint64]int{} // superblock: its place in out
 	for _, m := range rows {
-		if i, ok := done[m.dev]; ok && out[i].Err == nil {
+		if i, ok := done[m.Dev]; ok && out[i].Err == nil {
 			continue
 		}
 		o := thawOne(table, m)
-		if i, ok := done[m.dev]; ok { // another of its mounts, as the first could not be opened
+		if i, ok := done[m.Dev]; ok { // another of its mounts, as the first could not be opened
 			out[i] = o
 			continue
 		}
-		done[m.dev] = len(out)
+		done[m.Dev] = len(out)
 		out = append(out, o)
 	}
 	return out, unknown
@@ -64,8 +64,8 @@ func Emergency(names []string) ([]Outcome, error) {
 // thawOne thaws a mounted filesystem. Reads of a frozen one do not wait, opening
 // its mount point is safe.
 func thawOne(table []mount, m mount) Outcome {
-	o := Outcome{Point: m.point, FSType: m.fstype}
-	t, err := openOne(table, Filesystem{Point: m.point, FSType: m.fstype, Dev: m.dev})
+	o := Outcome{Point: m.Point, FSType: m.FSType}
+	t, err := openOne(table, Filesystem{Point: m.Point, FSType: m.FSType, Dev: m.Dev})
 	if err != nil {
 		o.Err = err
 		return o
@@ -106,7 +106,7 @@ func named(table []mount, names []string) ([]mount, error) {
 			}
 		} else {
 			for _, m := range table {
-				if m.point == p {
+				if m.Point == p {
 					hit = []mount{m}
 				}
 			}
@@ -123,7 +123,7 @@ func named(table []mount, names []string) ([]mount, error) {
 // on a block device, and kinds known to freeze. Opening a FUSE or network filesystem whose
 // server has gone would hang.
 func freezable(m mount) bool {
-	return !strings.HasPrefix(m.fstype, "fuse") && (freezes(m.fstype) || len(m.blocks()) > 0)
+	return !strings.HasPrefix(m.FSType, "fuse") && (freezes(m.FSType) || len(m.blocks()) > 0)
 }
 
 // Announcement is what to tell people before filesystems are frozen.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"migimg/blockmap/device/mounttable"
 	"slices"
 	"strings"
 	"time"
@@ -87,7 +88,7 @@ func openOne(table []mount, fs Filesystem) (*target, error) {
 	if fs.Dev != 0 {
 		for _, m := range table {
 			if m.is(fs.Dev) {
-				points = append(points, m.point)
+				points = append(points, m.Point)
 			}
 		}
 		for _, p := range slices.Clone(points) {
@@ -99,13 +100,13 @@ func openOne(table []mount, fs Filesystem) (*target, error) {
 		fd, m, err := openPoint(table, p)
 		if err == nil && fs.Dev != 0 && !m.is(fs.Dev) {
 			unix.Close(fd)
-			err = fmt.Errorf("is %s on %s, not the device %s that was meant: something is mounted over it", m.fstype, m.source, devString(fs.Dev))
+			err = fmt.Errorf("is %s on %s, not the device %s that was meant: something is mounted over it", m.FSType, m.Source, mounttable.FormatDev(fs.Dev))
 		}
 		if err == nil {
 			if fs.FSType == "" {
-				fs.FSType = m.fstype
+				fs.FSType = m.FSType
 			}
-			return &target{Filesystem: fs, sb: m.dev, fd: fd}, nil
+			return &target{Filesystem: fs, sb: m.Dev, fd: fd}, nil
 		}
 		if first == nil {
 			first = err

@@ -94,7 +94,7 @@ func refuseOpen(table []mount, ts []*target) error {
 			continue // a memfd, or closed
 		}
 		if err == nil {
-			err = g.filesystem(m.dev)
+			err = g.filesystem(m.Dev)
 		}
 		name, _ := os.Readlink("/proc/self/fd/" + n)
 		if err != nil {

@@ -3,6 +3,7 @@ package freeze
 import (
 	"errors"
 	"fmt"
+	"migimg/blockmap/device/mounttable"
 	"os"
 	"path/filepath"
 	"strings"
@@ -67,7 +68,7 @@ func (g *ground) path(path string) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", abs, err)
 		}
-		return g.filesystem(m.dev)
+		return g.filesystem(m.Dev)
 	}
 }
 
@@ -87,7 +88,7 @@ func (g *ground) beneath(sb uint64) error {
 		return g.block(sb)
 	}
 	for _, m := range g.table {
-		if m.dev != sb {
+		if m.Dev != sb {
 			continue
 		}
 		for _, dev := range m.blocks() {
@@ -116,7 +117,7 @@ func (g *ground) overlay(m mount) error {
 			return g.path(root + upper)
 		}
 	}
-	return fmt.Errorf("the overlay at %s writes to %s, whose filesystem cannot be found from here", m.point, upper)
+	return fmt.Errorf("the overlay at %s writes to %s, whose filesystem cannot be found from here", m.Point, upper)
 }
 
 // siblings are the devices of the btrfs that dev is a part of, or dev alone.
@@ -146,10 +147,10 @@ func (g *ground) block(dev uint64) error {
 		return nil
 	}
 	g.devs[dev] = true
-	link := filepath.Join("/sys/dev/block", devString(dev))
+	link := filepath.Join("/sys/dev/block", mounttable.FormatDev(dev))
 	dir, err := filepath.EvalSymlinks(link)
 	if err != nil {
-		return fmt.Errorf("finding out what block device %s rests on: %w", devString(dev), err)
+		return fmt.Errorf("finding out what block device %s rests on: %w", mounttable.FormatDev(dev), err)
 	}
 	below, _ := filepath.Glob(filepath.Join(dir, "slaves", "*", "dev"))
 	if _, err := os.Stat(filepath.Join(dir, "partition")); err == nil {
@@ -158,7 +159,7 @@ func (g *ground) block(dev uint64) error {
 	for _, f := range below {
 		d, err := devFile(f)
 		if err != nil {
-			return fmt.Errorf("finding out what block device %s rests on: %w", devString(dev), err)
+			return fmt.Errorf("finding out what block device %s rests on: %w", mounttable.FormatDev(dev), err)
 		}
 		if err := g.block(d); err != nil {
 			return err
@@ -181,5 +182,5 @@ func devFile(name string) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return parseDev(string(b))
+	return mounttable.ParseDev(string(b))
 }
