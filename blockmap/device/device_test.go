@@ -124,6 +124,7 @@ func TestUsesOnFixtures(t *testing.T) {
 	}
 	write("sys/class/block/sda3/holders/dm-0/x", "")
 	write("sys/class/block/dm-0/dev", "253:0")
+	write("sys/class/block/dm-0/dm/name", "vg-root")
 	write("sys/block/loop0/loop/backing_file", filepath.Join(root, "nothing"))
 	write("proc/1/mountinfo", `22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw,errors=remount-ro
 23 22 8:1 /srv /with\040blank ro - ext4 /dev/sda1 rw
@@ -150,7 +151,7 @@ garbage`)
 	want := []Use{
 		{Device: "loop1p1", Partition: 1, Kind: "mount", Point: "/", FSType: "ext4", Write: true, Dev: unix.Mkdev(8, 1)},
 		{Device: "loop1p1", Partition: 1, Kind: "mount", Point: "/with blank", FSType: "ext4", Write: true, Dev: unix.Mkdev(8, 1)},
-		{Device: "dm-0", Kind: "holder", Write: true, Dev: unix.Mkdev(253, 0)},
+		{Device: "dm-0", Kind: "holder", Write: true, Dev: unix.Mkdev(253, 0), Mapper: "vg-root"},
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)

@@ -46,6 +46,8 @@ type Use struct {
 	Write bool `json:"write"`
 	// Dev is the part's dev_t.
 	Dev uint64 `json:"-"`
+	// Mapper is what device-mapper calls the part; empty where it is not its own.
+	Mapper string `json:"-"`
 }
 
 func (u Use) String() string {
@@ -66,6 +68,7 @@ func (u Use) String() string {
 type node struct {
 	name      string
 	dev       uint64 // dev_t
+	mapper    string // device-mapper's name
 	partition int
 	stacked   bool // a dm or md device on top: not a part of the disk itself
 }
@@ -90,7 +93,7 @@ func (d *Device) Uses(roots Roots) ([]Use, error) {
 	var uses []Use
 	used := map[string]bool{}
 	for _, n := range nodes {
-		u := Use{Device: n.name, Partition: n.partition, Dev: n.dev}
+		u := Use{Device: n.name, Partition: n.partition, Dev: n.dev, Mapper: n.mapper}
 		for _, m := range mounts {
 			if m.dev == n.dev || m.source == n.dev {
 				u.Kind, u.Point, u.FSType, u.Write = "mount", m.point, m.fstype, m.write
@@ -101,13 +104,13 @@ func (d *Device) Uses(roots Roots) ([]Use, error) {
 		if slices.Contains(swaps, n.dev) {
 			// Only the header of a swap area is carried, and swapping does not
 			// write it.
-			uses = append(uses, Use{Device: n.name, Partition: n.partition, Kind: "swap", Dev: n.dev})
+			uses = append(uses, Use{Device: n.name, Partition: n.partition, Kind: "swap", Dev: n.dev, Mapper: n.mapper})
 			used[n.name] = true
 		}
 	}
 	for _, n := range nodes {
 		if n.stacked && !used[n.name] && len(children(filepath.Join(roots.Sys, "class/block", n.name, "holders"))) == 0 {
-			uses = append(uses, Use{Device: n.name, Kind: "holder", Write: true, Dev: n.dev})
+			uses = append(uses, Use{Device: n.name, Kind: "holder", Write: true, Dev: n.dev, Mapper: n.mapper})
 		}
 	}
 	if len(uses) == 0 && d.block && d.claimed() {
@@ -153,7 +156,7 @@ func (d *Device) nodes(roots Roots) ([]node, error) {
 			return // gone in the meantime
 		}
 		part, _ := strconv.Atoi(readString(filepath.Join(dir, "partition")))
-		out = append(out, node{name: name, dev: dev, partition: part, stacked: stacked})
+		out = append(out, node{name: name, mapper: readString(filepath.Join(dir, "dm/name")), dev: dev, partition: part, stacked: stacked})
 		for _, c := range children(dir) {
 			if _, err := os.Stat(filepath.Join(dir, c, "partition")); err == nil {
 				visit(c, stacked)

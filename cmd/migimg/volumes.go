@@ -2,8 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"migimg/blockmap"
@@ -95,6 +93,5 @@ func (s *source) isVolume(u device.Use, volume string) bool {
 	case strings.HasPrefix(u.Device, "md"):
 		return volume[i+1:] == "md"
 	}
-	b, err := os.ReadFile(filepath.Join("/sys/class/block", u.Device, "dm/name"))
-	return err == nil && volume[i+1:] == strings.TrimSpace(string(b))
+	return u.Mapper != "" && volume[i+1:] == u.Mapper
 }
