@@ -26,10 +26,9 @@ type momentOptions struct {
 	spool  string        // a folder for the rest of them
 }
 
-const (
-	pinLimit    = 2 * time.Second
-	freezeLimit = 5 * time.Minute
-)
+// freezeLimit is how long a filesystem stays frozen that is to be frozen for as long
+// as a mount lasts.
+const freezeLimit = 5 * time.Minute
 
 // moment is what holds a running server's disk at T0.
 type moment struct {
@@ -166,13 +165,10 @@ func (s *source) scanner(uses []device.Use, o sourceOptions) pins.Scan {
 	}
 	return func(ctx context.Context, dev blockmap.Volume) (*pins.Scanned, error) {
 		x := &pins.Scanned{Files: &blockmap.Files{}}
+		so := s.scanOptions(o)
+		so.Frozen, so.Files = frozen, x.Files
 		var err error
-		x.Map, x.Volumes, err = blockmap.Scan(ctx, dev, scanners.Scanners(), blockmap.ScanOptions{
-			ClusterSize: min(o.clusterSize, blockmap.DefaultClusterSize),
-			Still:       s.still,
-			Frozen:      frozen,
-			Files:       x.Files,
-		})
+		x.Map, x.Volumes, err = blockmap.Scan(ctx, dev, scanners.Scanners(), so)
 		if err != nil {
 			return nil, err
 		}
@@ -218,9 +214,6 @@ func (s *source) pin(ctx context.Context, uses []device.Use, o sourceOptions) er
 		Scan:    s.scanner(uses, o),
 		Freezer: freezing,
 		Limit:   o.moment.limit,
-	}
-	if plan.Limit == 0 {
-		plan.Limit = pinLimit
 	}
 	if m.tracker != nil {
 		plan.Tracker = m.tracker

@@ -137,13 +137,16 @@ func (s *source) mapDevice(ctx context.Context, o sourceOptions) error {
 		device.Sync(s.uses)
 	}
 	s.t0 = time.Now()
+	so := s.scanOptions(o)
+	so.Progress = o.progress.scanning
 	var err error
-	s.blocks, s.volumes, err = blockmap.Scan(ctx, s.dev, scanners.Scanners(), blockmap.ScanOptions{
-		ClusterSize: min(o.clusterSize, blockmap.DefaultClusterSize),
-		Still:       s.still,
-		Progress:    o.progress.scanning,
-	})
+	s.blocks, s.volumes, err = blockmap.Scan(ctx, s.dev, scanners.Scanners(), so)
 	return err
+}
+
+// scanOptions are those of every scan of the device.
+func (s *source) scanOptions(o sourceOptions) blockmap.ScanOptions {
+	return blockmap.ScanOptions{ClusterSize: min(o.clusterSize, blockmap.DefaultClusterSize), Still: s.still}
 }
 
 // Close gives the device back. What has to be undone is undone even where that
