@@ -104,10 +104,17 @@ func (d *drift) add(r blockmap.Range, all *blockmap.Files, files map[fileKey]*dr
 }
 
 // nameFiles finds the files' paths at T0. One that is not found keeps its number.
+// Finding them walks directories, and every stat(2) of the documents asks for them:
+// what was found is kept.
 func (s *source) nameFiles(ctx context.Context, files map[fileKey]*driftFile) {
+	m := s.moment
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	byVolume := map[string][]blockmap.FileID{}
 	for k := range files {
-		byVolume[k.volume] = append(byVolume[k.volume], k.file)
+		if _, ok := m.names[k]; !ok {
+			byVolume[k.volume] = append(byVolume[k.volume], k.file)
+		}
 	}
 	for v := range s.volumes.All() {
 		ids := byVolume[v.Name]
@@ -116,8 +123,11 @@ func (s *source) nameFiles(ctx context.Context, files map[fileKey]*driftFile) {
 		}
 		paths, _ := blockmap.Paths(ctx, scanners.Scanners(), v, s.view, s.blocks, ids) // what it found counts
 		for id, path := range paths {
-			files[fileKey{v.Name, id}].Path = path
+			m.names[fileKey{v.Name, id}] = path
 		}
+	}
+	for k, f := range files {
+		f.Path = m.names[k]
 	}
 }
 

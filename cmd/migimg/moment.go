@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"migimg/blockmap"
@@ -38,6 +39,9 @@ type moment struct {
 	tracker *diskTracker // nil where writes are not tracked
 	freezer *freeze.Freezer
 	held    *snapshots.Held // of btrfs filesystems; nil where there are none
+
+	mu    sync.Mutex
+	names map[fileKey]string // paths at T0 that were found, which never change
 }
 
 func (m *moment) Close() error {
@@ -145,7 +149,7 @@ func (s *source) freezeAll(ctx context.Context, uses []device.Use, level string,
 	if err != nil {
 		return err
 	}
-	s.moment, s.consistency = &moment{freezer: freezer}, consistency{Level: level}
+	s.moment, s.consistency = &moment{freezer: freezer, names: map[fileKey]string{}}, consistency{Level: level}
 	if level == levelFrozen {
 		err = s.hold(ctx, uses, o)
 	} else {
