@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -14,19 +13,8 @@ import (
 	"migimg/blockmap"
 	"migimg/blockmap/btrfs"
 	"migimg/internal/need"
+	"migimg/internal/shell"
 )
-
-// sh runs a script.
-func sh(t testing.TB, script string, env ...string) string {
-	t.Helper()
-	cmd := exec.Command("sh", "-ec", script)
-	cmd.Env = append(append(os.Environ(), "LC_ALL=C"), env...)
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("%s\n%v: %v\n%s", script, env, err, out)
-	}
-	return string(out)
-}
 
 // array is images that hold one filesystem together, on loop devices.
 type array struct {
@@ -38,13 +26,13 @@ func (a *array) attach(t *testing.T) {
 	t.Helper()
 	a.loops = nil
 	for _, img := range a.images {
-		a.loops = append(a.loops, strings.TrimSpace(sh(t, `losetup -f --show $IMG`, "IMG="+img)))
+		a.loops = append(a.loops, strings.TrimSpace(shell.Run(t, `losetup -f --show $IMG`, "IMG="+img)))
 	}
 }
 
 func (a *array) detach(t *testing.T) {
 	for _, l := range a.loops {
-		sh(t, `losetup -d $L; btrfs device scan -u $L || true`, "L="+l)
+		shell.Run(t, `losetup -d $L; btrfs device scan -u $L || true`, "L="+l)
 	}
 	a.loops = nil
 }
@@ -76,7 +64,7 @@ func TestDevices(t *testing.T) {
 			a := &array{dir: t.TempDir()}
 			for i := range c.n {
 				a.images = append(a.images, filepath.Join(dir, fmt.Sprintf("%d.img", i+1)))
-				sh(t, `truncate -s 200M $IMG`, "IMG="+a.images[i])
+				shell.Run(t, `truncate -s 200M $IMG`, "IMG="+a.images[i])
 			}
 			t.Cleanup(func() { a.detach(t) })
 			a.attach(t)
@@ -84,7 +72,7 @@ func TestDevices(t *testing.T) {
 			if c.whole != "" { // with few blocks of metadata, all may be on one device
 				more = 8000000
 			}
-			files := sh(t, `mkfs.btrfs -q -f `+c.mkfs+` $LOOPS >/dev/null 2>&1; mount $ONE $DIR; cd $DIR
+			files := shell.Run(t, `mkfs.btrfs -q -f `+c.mkfs+` $LOOPS >/dev/null 2>&1; mount $ONE $DIR; cd $DIR
 				for i in $(seq 60); do head -c $((i*5000)) /dev/urandom > f$i; done; sync -f .; rm f?; head -c $MORE /dev/urandom | split -a 4 -b 5000 - g; head -c 20000000 /dev/urandom > large;
 				cd /; umount $DIR; `+hashes, append(a.env(), fmt.Sprint("MORE=", more))...)
 			var maps []*blockmap.Map
@@ -117,13 +105,13 @@ func TestDevices(t *testing.T) {
 				punch(t, img, maps[i], sizes[i])
 			}
 			a.attach(t)
-			if now := sh(t, `btrfs check --check-data-csum $ONE >&2; `+hashes, a.env()...); !sameHashes(files, now) {
+			if now := shell.Run(t, `btrfs check --check-data-csum $ONE >&2; `+hashes, a.env()...); !sameHashes(files, now) {
 				t.Errorf("files were\n%s\nand are\n%s", files, now)
 			}
 			if c.n > 2 {
 				return
 			}
-			sh(t, `mount $ONE $DIR; btrfs scrub start -B -R $DIR > $DIR/scrub; umount $DIR; mount -o ro $ONE $DIR; cat $DIR/scrub; ! grep -E '(error|corrected)[a-z_]*: [1-9]' $DIR/scrub; umount $DIR`, a.env()...)
+			shell.Run(t, `mount $ONE $DIR; btrfs scrub start -B -R $DIR > $DIR/scrub; umount $DIR; mount -o ro $ONE $DIR; cat $DIR/scrub; ! grep -E '(error|corrected)[a-z_]*: [1-9]' $DIR/scrub; umount $DIR`, a.env()...)
 		})
 	}
 }

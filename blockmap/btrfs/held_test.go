@@ -14,6 +14,7 @@ import (
 	"migimg/blockmap/device"
 	"migimg/blockmap/device/snapshots"
 	"migimg/internal/need"
+	"migimg/internal/shell"
 )
 
 // TestHeld makes the image of a filesystem all of whose files are deleted or
@@ -27,11 +28,11 @@ func TestHeld(t *testing.T) {
 		t.Run(map[bool]string{true: "held", false: "not held"}[held], func(t *testing.T) {
 			img, dir := t.TempDir(), t.TempDir()
 			env := []string{"IMG=" + img, "DIR=" + dir}
-			env = append(env, "DEV="+strings.TrimSpace(sh(t, `truncate -s 250M $IMG/live; mkfs.btrfs -q $IMG/live >/dev/null 2>&1; losetup -f --show $IMG/live`, env...)))
+			env = append(env, "DEV="+strings.TrimSpace(shell.Run(t, `truncate -s 250M $IMG/live; mkfs.btrfs -q $IMG/live >/dev/null 2>&1; losetup -f --show $IMG/live`, env...)))
 			t.Cleanup(func() {
-				sh(t, `umount $DIR || true; losetup -d $DEV; for i in $(seq 100); do losetup $DEV >/dev/null 2>&1 || exit 0; sleep 0.1; done; exit 1`, env...)
+				shell.Run(t, `umount $DIR || true; losetup -d $DEV; for i in $(seq 100); do losetup $DEV >/dev/null 2>&1 || exit 0; sleep 0.1; done; exit 1`, env...)
 			})
-			sh(t, `mount -o discard=sync,compress=zstd $DEV $DIR; cd $DIR; btrfs subvolume create sub
+			shell.Run(t, `mount -o discard=sync,compress=zstd $DEV $DIR; cd $DIR; btrfs subvolume create sub
 				for i in $(seq 200); do head -c $((i*997)) /dev/urandom > sub/$i; seq $((i*1000)) > $i; done
 				truncate -s 0 nocow; chattr +C nocow; head -c 5M /dev/urandom > nocow; sync -f .; sha256sum [0-9]* nocow sub/* > $IMG/sums`, env...)
 			var hold func() *snapshots.Held
@@ -48,20 +49,20 @@ func TestHeld(t *testing.T) {
 			}
 			first := hold()
 			// These are younger than the snapshots: it takes those after the thaw.
-			sh(t, `cd $DIR; for i in $(seq 20); do head -c 100000 /dev/urandom > young$i; done; sync -f .; sha256sum young* >> $IMG/sums`, env...)
+			shell.Run(t, `cd $DIR; for i in $(seq 20); do head -c 100000 /dev/urandom > young$i; done; sync -f .; sha256sum young* >> $IMG/sums`, env...)
 			files, m := copyFrozen(t, img, dir, env)
 			second := hold()
-			sh(t, `cd $DIR; for i in $(seq 200); do head -c $((i*500)) /dev/urandom | dd of=sub/$i conv=notrunc status=none; done; rm [0-9]* young*
+			shell.Run(t, `cd $DIR; for i in $(seq 200); do head -c $((i*500)) /dev/urandom | dd of=sub/$i conv=notrunc status=none; done; rm [0-9]* young*
 				dd if=/dev/urandom of=nocow bs=1M count=5 conv=notrunc status=none; sync -f .
 				i=0; while head -c 4M /dev/urandom > more$i 2>/dev/null; do i=$((i+1)); done; sync -f . || true; rm more*; sync -f .`, env...)
-			sh(t, `cp $IMG/live $IMG/built`, env...)
+			shell.Run(t, `cp $IMG/live $IMG/built`, env...)
 			overlay(t, img, files, m)
-			sh(t, `btrfs check $IMG/built`, env...)
+			shell.Run(t, `btrfs check $IMG/built`, env...)
 			if held {
-				sh(t, `btrfs check --check-data-csum $IMG/built; mkdir $IMG/mnt; mount -o ro,loop $IMG/built $IMG/mnt; cd $IMG/mnt; r=0; sha256sum --quiet -c $IMG/sums || r=1
+				shell.Run(t, `btrfs check --check-data-csum $IMG/built; mkdir $IMG/mnt; mount -o ro,loop $IMG/built $IMG/mnt; cd $IMG/mnt; r=0; sha256sum --quiet -c $IMG/sums || r=1
 					cd /; umount $IMG/mnt; exit $r`, env...)
 			} else {
-				sh(t, `! btrfs check --check-data-csum $IMG/built`, env...)
+				shell.Run(t, `! btrfs check --check-data-csum $IMG/built`, env...)
 			}
 			for _, h := range []*snapshots.Held{first, second} {
 				if h != nil {
@@ -78,10 +79,10 @@ func TestHeld(t *testing.T) {
 // to "frozen".
 func copyFrozen(t *testing.T, img, dir string, env []string) (*blockmap.Files, *blockmap.Map) {
 	t.Helper()
-	sh(t, `(sleep 20; fsfreeze -u $DIR) >/dev/null 2>&1 &
+	shell.Run(t, `(sleep 20; fsfreeze -u $DIR) >/dev/null 2>&1 &
 		fsfreeze -f $DIR`, env...)
-	t.Cleanup(func() { sh(t, `fsfreeze -u $DIR 2>/dev/null || true`, env...) })
-	defer sh(t, `fsfreeze -u $DIR`, env...)
+	t.Cleanup(func() { shell.Run(t, `fsfreeze -u $DIR 2>/dev/null || true`, env...) })
+	defer shell.Run(t, `fsfreeze -u $DIR`, env...)
 	d, err := device.Open(img + "/live")
 	if err != nil {
 		t.Fatal(err)
@@ -96,7 +97,7 @@ func copyFrozen(t *testing.T, img, dir string, env []string) (*blockmap.Files, *
 		t.Fatal(info.Whole, info.Warnings, err)
 	}
 	t.Logf("scanned in %v while it was frozen", time.Since(start))
-	sh(t, `cp --sparse=always $IMG/live $IMG/frozen`, env...)
+	shell.Run(t, `cp --sparse=always $IMG/live $IMG/frozen`, env...)
 	return files, m
 }
 

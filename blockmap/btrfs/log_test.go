@@ -10,6 +10,7 @@ import (
 	"migimg/blockmap"
 	"migimg/blockmap/btrfs"
 	"migimg/blockmap/scantest"
+	"migimg/internal/shell"
 )
 
 // crashed is a disk copied while it was mounted, after fsyncs and before the
@@ -49,9 +50,9 @@ func TestLog(t *testing.T) {
 func TestMounted(t *testing.T) {
 	img := t.TempDir() + "/disk.img"
 	dir := t.TempDir()
-	sh(t, `truncate -s 160M $IMG; mkfs.btrfs -q $IMG; mount -o loop $IMG $DIR`, "IMG="+img, "DIR="+dir)
+	shell.Run(t, `truncate -s 160M $IMG; mkfs.btrfs -q $IMG; mount -o loop $IMG $DIR`, "IMG="+img, "DIR="+dir)
 	t.Cleanup(func() {
-		sh(t, `umount $DIR; for i in $(seq 50); do test -z "$(losetup -j $IMG)" && exit; sleep 0.1; done; exit 1`, "IMG="+img, "DIR="+dir)
+		shell.Run(t, `umount $DIR; for i in $(seq 50); do test -z "$(losetup -j $IMG)" && exit; sleep 0.1; done; exit 1`, "IMG="+img, "DIR="+dir)
 	})
 	f, size := openImage(t, img)
 	v := &committing{Volume: blockmap.Bytes(f, size, 512), commit: func() {}}
@@ -60,7 +61,7 @@ func TestMounted(t *testing.T) {
 	if err != nil || k.freed != 0 || !strings.Contains(r.Whole, "unmount") {
 		t.Errorf("%+v, %v, %d bytes freed", r, err, k.freed)
 	}
-	v.reads, v.commit = 0, func() { sh(t, `date > $DIR/now; sync -f $DIR`, "DIR="+dir) }
+	v.reads, v.commit = 0, func() { shell.Run(t, `date > $DIR/now; sync -f $DIR`, "DIR="+dir) }
 	r, err = btrfs.Scanner{Still: true}.Scan(t.Context(), v, k)
 	if err != nil || !strings.Contains(r.Whole, "written to while it was read") {
 		t.Errorf("%+v, %v", r, err)

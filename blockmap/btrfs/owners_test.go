@@ -20,6 +20,7 @@ import (
 	"migimg/blockmap"
 	"migimg/blockmap/btrfs"
 	"migimg/internal/need"
+	"migimg/internal/shell"
 )
 
 var (
@@ -145,8 +146,8 @@ func checkPaths(t testing.TB, img string, ids []blockmap.FileID) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	sh(t, `mount -o loop,ro,subvolid=5 "$IMG" "$DIR"`, "IMG="+img, "DIR="+dir)
-	defer sh(t, `umount "$DIR"; for i in $(seq 50); do test -z "$(losetup -j "$IMG")" && exit; sleep 0.1; done`, "IMG="+img, "DIR="+dir)
+	shell.Run(t, `mount -o loop,ro,subvolid=5 "$IMG" "$DIR"`, "IMG="+img, "DIR="+dir)
+	defer shell.Run(t, `umount "$DIR"; for i in $(seq 50); do test -z "$(losetup -j "$IMG")" && exit; sleep 0.1; done`, "IMG="+img, "DIR="+dir)
 	bad := 0
 	for _, id := range ids {
 		if id == (blockmap.FileID{}) {
@@ -186,7 +187,7 @@ func TestSpaceCache(t *testing.T) {
 	need.Root(t)
 	need.Tool(t, "mkfs.btrfs", "btrfs", "losetup")
 	img, dir := t.TempDir()+"/disk.img", t.TempDir()
-	sh(t, `truncate -s 2G $IMG; mkfs.btrfs -q -m single -R ^free-space-tree $IMG; mount -o loop,space_cache=v1 $IMG $DIR; cd $DIR
+	shell.Run(t, `truncate -s 2G $IMG; mkfs.btrfs -q -m single -R ^free-space-tree $IMG; mount -o loop,space_cache=v1 $IMG $DIR; cd $DIR
 		for k in 1 2 3 4; do for i in $(seq 40); do head -c $((i*5000)) /dev/urandom > $k-$i; done; head -c 12M /dev/urandom > large$k; sync -f .; rm $k-1*; sync -f .; done
 		cd /; umount $DIR; for i in $(seq 50); do test -z "$(losetup -j $IMG)" && exit; sleep 0.1; done; exit 1`, "IMG="+img, "DIR="+dir)
 	if n := strings.Count(dump(t, img, "extent"), "root ROOT_TREE"); n == 0 {

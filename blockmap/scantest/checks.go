@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"migimg/blockmap"
+	"migimg/internal/shell"
 )
 
 // oracle compares with what another tool says is free, byte for byte.
@@ -31,14 +32,14 @@ func (x *trial) oracle(t *testing.T) {
 func (x *trial) mustBeSound(t *testing.T, img string) {
 	t.Helper()
 	img = x.replayed(t, img)
-	shell(t, x.Check, "IMG="+img)
+	shell.Run(t, x.Check, "IMG="+img)
 	x.files.mustEqual(t, x.manifestOf(t, img))
 }
 
 // punch overwrites what is free in a copy.
 func (x *trial) punch(t *testing.T) {
 	img := filepath.Join(t.TempDir(), "punched.img")
-	shell(t, `cp --sparse=always "$A" "$B"`, "A="+x.img, "B="+img)
+	shell.Run(t, `cp --sparse=always "$A" "$B"`, "A="+x.img, "B="+img)
 	with(t, img, func(f *os.File) {
 		for _, r := range freeRanges(x.m, x.size) {
 			garbage(t, f, r)

@@ -18,6 +18,7 @@ import (
 	"migimg/blockmap"
 	"migimg/blockmap/ptable"
 	"migimg/internal/need"
+	"migimg/internal/shell"
 )
 
 // composite is a disk of several volumes, inside of each other.
@@ -147,7 +148,7 @@ func (d *compositeCase) run(scanners []blockmap.Scanner) {
 		return "ok"
 	}
 	d.out.punch = again("punch", func(t *testing.T, f *os.File) {
-		shell(t, `cp --sparse=always "$A" "$B"`, "A="+d.img, "B="+f.Name())
+		shell.Run(t, `cp --sparse=always "$A" "$B"`, "A="+d.img, "B="+f.Name())
 		for _, r := range freeRanges(m, d.size) {
 			garbage(t, f, r)
 		}
@@ -198,7 +199,7 @@ func (d *compositeCase) make(c content) *inside {
 	x.img = filepath.Join(dir, "volume.img")
 	with(d.t, x.img, func(f *os.File) { d.must(f.Truncate(c.size)) })
 	if o, ok := opaque()[c.fs]; ok {
-		shell(d.t, o.make, "DEV="+x.img, "SIZE="+strconv.FormatInt(c.size, 10))
+		shell.Run(d.t, o.make, "DEV="+x.img, "SIZE="+strconv.FormatInt(c.size, 10))
 		d.must(os.Truncate(x.img, c.size))
 		x.sum = sum(d.t, x.img)
 		d.out.used += c.size
@@ -298,7 +299,7 @@ func (x *inside) mustBeSound(t *testing.T, disk *os.File, from []place) {
 		}
 	})
 	if x.made == nil {
-		shell(t, opaque()[x.fs].check, "DEV="+img)
+		shell.Run(t, opaque()[x.fs].check, "DEV="+img)
 		if got := sum(t, img); !bytes.Equal(got[:], x.sum[:]) {
 			t.Errorf("%s is another one", x.volume)
 		}

@@ -11,18 +11,19 @@ import (
 	"strings"
 
 	"migimg/blockmap"
+	"migimg/internal/shell"
 )
 
 // onLoop calls f with a loop device of a part of the disk.
 func (d *compositeCase) onLoop(r blockmap.Range, f func(dev string)) {
 	d.t.Helper()
-	dev := strings.TrimSpace(shell(d.t, `losetup --find --show --sector-size "$S" -o "$O" --sizelimit "$N" "$IMG"`,
+	dev := strings.TrimSpace(shell.Run(d.t, `losetup --find --show --sector-size "$S" -o "$O" --sizelimit "$N" "$IMG"`,
 		"S="+strconv.FormatInt(d.sector, 10), "O="+strconv.FormatInt(r.Off, 10), "N="+strconv.FormatInt(r.Len, 10), "IMG="+d.img))
 	done := false
 	detach := func() {
 		if !done {
 			done = true
-			shell(d.t, `losetup -d "$D"`, "D="+dev)
+			shell.Run(d.t, `losetup -d "$D"`, "D="+dev)
 		}
 	}
 	d.t.Cleanup(detach)
@@ -37,7 +38,7 @@ func (d *compositeCase) table(script string) map[int]blockmap.Range {
 	d.t.Helper()
 	parts := map[int]blockmap.Range{}
 	d.onLoop(blockmap.Range{Len: d.size}, func(dev string) {
-		said := shell(d.t, `printf "%s" "$SCRIPT" | sfdisk -q --no-reread --no-tell-kernel "$D"; sfdisk -J "$D"`, "SCRIPT="+script, "D="+dev)
+		said := shell.Run(d.t, `printf "%s" "$SCRIPT" | sfdisk -q --no-reread --no-tell-kernel "$D"; sfdisk -J "$D"`, "SCRIPT="+script, "D="+dev)
 		var doc struct {
 			PartitionTable struct {
 				Partitions []struct {
@@ -81,7 +82,7 @@ func (d *compositeCase) member(r blockmap.Range, version string, number int) blo
 	super, at, data := RaidMember(version, number, r.Len)
 	d.write(r.Off+at, super)
 	d.onLoop(r, func(dev string) {
-		said := shell(d.t, `mdadm --examine "$D"`, "D="+dev)
+		said := shell.Run(d.t, `mdadm --examine "$D"`, "D="+dev)
 		if want := fmt.Sprintf("Data Offset : %d sectors", data.Off/sector); data.Off > 0 && !strings.Contains(said, want) {
 			d.t.Fatalf("mdadm does not say %q:\n%s", want, said)
 		}
@@ -122,7 +123,7 @@ func (d *compositeCase) group(r blockmap.Range, script string) map[string][]plac
 	d.t.Helper()
 	all := map[string][]place{}
 	d.onLoop(r, func(dev string) {
-		said := shell(d.t, lvmScript+`trap 'rm -r "$LVM_SYSTEM_DIR"' EXIT; lvmsee "$D"; { `+script+`
+		said := shell.Run(d.t, lvmScript+`trap 'rm -r "$LVM_SYSTEM_DIR"' EXIT; lvmsee "$D"; { `+script+`
 			} >"$TMP/lvm.log" 2>&1 || { cat "$TMP/lvm.log"; exit 1; }
 			pvs 2>/dev/null --segments --noheadings --units b --nosuffix --separator , -o pe_start,vg_extent_size,pvseg_start,pvseg_size,seg_start_pe,lv_name "$D"`,
 			"D="+dev, "TMP="+d.dir)

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"migimg/blockmap"
+	"migimg/internal/shell"
 )
 
 // Frozen is what the frozen part of the suite has to know of a filesystem whose
@@ -142,14 +143,14 @@ func (x *trial) frozenCheck() string { return cmp.Or(x.Frozen.Check, x.Check) }
 // been hit: what is called data is no metadata.
 func (x *trial) scramble(t *testing.T, data []blockmap.Range) {
 	img := filepath.Join(t.TempDir(), "scrambled.img")
-	shell(t, `cp --sparse=always "$A" "$B"`, "A="+x.img, "B="+img)
+	shell.Run(t, `cp --sparse=always "$A" "$B"`, "A="+x.img, "B="+img)
 	want := x.namesOf(t, img)
 	with(t, img, func(f *os.File) {
 		for _, r := range data {
 			garbage(t, f, r)
 		}
 	})
-	shell(t, x.frozenCheck(), "IMG="+img)
+	shell.Run(t, x.frozenCheck(), "IMG="+img)
 	want.mustEqual(t, x.namesOf(t, img))
 }
 
@@ -161,7 +162,7 @@ func (x *trial) namesOf(t *testing.T, img string) (m manifest) {
 		return m
 	}
 	dst := t.TempDir()
-	shell(t, x.Extract, "IMG="+img, "DST="+dst)
+	shell.Run(t, x.Extract, "IMG="+img, "DST="+dst)
 	return namesOf(t, dst, false)
 }
 

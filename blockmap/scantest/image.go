@@ -10,19 +10,8 @@ import (
 	"time"
 
 	"migimg/blockmap"
+	"migimg/internal/shell"
 )
-
-// shell runs a script and fails the test, with all that it said, if it fails.
-func shell(t testing.TB, script string, env ...string) string {
-	t.Helper()
-	cmd := exec.Command("sh", "-ec", script)
-	cmd.Env = append(append(os.Environ(), "LC_ALL=C"), env...)
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("%s\n%v: %v\n%s", script, env, err, out)
-	}
-	return string(out)
-}
 
 // mounted calls f with the folder at which img is mounted, and unmounts it.
 func mounted(t testing.TB, img, fstype, options string, f func(dir string)) {
@@ -31,7 +20,7 @@ func mounted(t testing.TB, img, fstype, options string, f func(dir string)) {
 	if options != "" {
 		options = "," + options
 	}
-	shell(t, `mount -t "$T" -o "loop$O" "$IMG" "$DIR"`, "T="+fstype, "O="+options, "IMG="+img, "DIR="+dir)
+	shell.Run(t, `mount -t "$T" -o "loop$O" "$IMG" "$DIR"`, "T="+fstype, "O="+options, "IMG="+img, "DIR="+dir)
 	unmount := func() error { return exec.Command("umount", dir).Run() }
 	t.Cleanup(func() { _ = unmount() }) // after a Fatal in f; else it is not mounted any more
 	f(dir)
@@ -46,7 +35,7 @@ func released(t testing.TB, img string) {
 	t.Helper()
 	left := ""
 	for range 1500 { // the kernel lets go of it when nobody looks at it any more
-		if left = shell(t, `losetup -j "$IMG"`, "IMG="+img); left == "" {
+		if left = shell.Run(t, `losetup -j "$IMG"`, "IMG="+img); left == "" {
 			return
 		}
 		time.Sleep(20 * time.Millisecond)

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"migimg/blockmap"
+	"migimg/internal/shell"
 )
 
 // The ioctls FIFREEZE and FITHAW (kernel, include/uapi/linux/fs.h).
@@ -34,15 +35,15 @@ func (x *trial) live(t *testing.T) {
 	for range rounds {
 		dir := t.TempDir()
 		path := func(name string) string { return filepath.Join(dir, name+".img") }
-		shell(t, `cp --sparse=always "$A" "$B"`, "A="+x.img, "B="+path("live"))
+		shell.Run(t, `cp --sparse=always "$A" "$B"`, "A="+x.img, "B="+path("live"))
 		x.freezeUnderWrites(t, path)
 		x.merge(t, path)
 		for _, name := range []string{"frozen", "built"} {
 			if x.Frozen.Settle != "" {
-				shell(t, x.Frozen.Settle, "IMG="+path(name))
+				shell.Run(t, x.Frozen.Settle, "IMG="+path(name))
 			}
 		}
-		shell(t, x.frozenCheck(), "IMG="+path("built"))
+		shell.Run(t, x.frozenCheck(), "IMG="+path("built"))
 		x.namesOf(t, path("frozen")).mustEqual(t, x.namesOf(t, path("built")))
 		untouched := func(img string) manifest {
 			m := x.manifestOf(t, img)
@@ -55,7 +56,7 @@ func (x *trial) live(t *testing.T) {
 			return m
 		}
 		untouched(x.img).mustEqual(t, untouched(path("built")))
-		shell(t, `rm "$D"/*.img`, "D="+dir)
+		shell.Run(t, `rm "$D"/*.img`, "D="+dir)
 	}
 }
 
@@ -65,7 +66,7 @@ func (x *trial) live(t *testing.T) {
 // device alike.
 func (x *trial) freezeUnderWrites(t *testing.T, path func(string) string) {
 	t.Helper()
-	copyTo := func(name string) { shell(t, `cp --sparse=always "$A" "$B"`, "A="+path("live"), "B="+path(name)) }
+	copyTo := func(name string) { shell.Run(t, `cp --sparse=always "$A" "$B"`, "A="+path("live"), "B="+path(name)) }
 	options := x.Options
 	if x.Mount == "xfs" {
 		options = strings.Trim(options+",nouuid", ",")

@@ -16,6 +16,7 @@ import (
 	"migimg/blockmap"
 	"migimg/blockmap/all"
 	"migimg/internal/need"
+	"migimg/internal/shell"
 )
 
 // filesystem is what the matrix needs to know to make filesystems of a kind and
@@ -209,7 +210,7 @@ func (c *matrixCase) run() {
 		}
 	}
 	c.out.punch = again("punch", func(t *testing.T, f *os.File) {
-		shell(t, `cp --sparse=always "$A" "$B"`, "A="+img, "B="+f.Name())
+		shell.Run(t, `cp --sparse=always "$A" "$B"`, "A="+img, "B="+f.Name())
 		for _, r := range freeRanges(m, size) {
 			garbage(t, f, r)
 		}

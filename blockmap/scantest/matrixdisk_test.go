@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"migimg/internal/shell"
 )
 
 // script runs one of the filesystem's scripts on dev and returns what it printed.
@@ -16,7 +18,7 @@ func (c *matrixCase) script(script, dev string, env ...string) string {
 	if script == "" {
 		return ""
 	}
-	return shell(c.t, script, append(env, "DEV="+dev, "SECTOR="+strconv.FormatInt(c.out.sector, 10),
+	return shell.Run(c.t, script, append(env, "DEV="+dev, "SECTOR="+strconv.FormatInt(c.out.sector, 10),
 		"SIZE="+strconv.FormatInt(c.bytes(), 10), "TMP="+c.dir)...)
 }
 
@@ -36,7 +38,7 @@ func (c *matrixCase) attached(img string, f func(dev string)) {
 		f(img)
 		return
 	}
-	dev := strings.TrimSpace(shell(c.t, `losetup --find --show --sector-size "$S" "$IMG"`, "S="+strconv.FormatInt(c.out.sector, 10), "IMG="+img))
+	dev := strings.TrimSpace(shell.Run(c.t, `losetup --find --show --sector-size "$S" "$IMG"`, "S="+strconv.FormatInt(c.out.sector, 10), "IMG="+img))
 	detach := func() error { return exec.Command("losetup", "-d", dev).Run() }
 	t := c.t
 	done := false

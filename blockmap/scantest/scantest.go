@@ -38,6 +38,7 @@ import (
 
 	"migimg/blockmap"
 	"migimg/internal/need"
+	"migimg/internal/shell"
 )
 
 // Suite is a scanner and the disks to try it on.
@@ -156,7 +157,7 @@ func runDisk(t *testing.T, s Suite, d Disk) {
 		t.Fatalf("%d clusters without a mask: the disk is too fragmented for this test", n)
 	}
 	clean := x.replayed(t, x.img)
-	shell(t, x.Check, "IMG="+clean)
+	shell.Run(t, x.Check, "IMG="+clean)
 	x.files = x.manifestOf(t, clean)
 	if x.Extract != "" && x.Fill != Empty && len(x.files) < 20 { // else nothing would be compared
 		t.Fatalf("Extract found only %d files: %v", len(x.files), x.files)
@@ -197,7 +198,7 @@ func (x *trial) make(t *testing.T) {
 		}
 		populate(t, src, Light, false)
 	}
-	shell(t, x.Mkfs, "IMG="+x.img, "SRC="+src)
+	shell.Run(t, x.Mkfs, "IMG="+x.img, "SRC="+src)
 	if x.Extract == "" && x.Fill != Empty {
 		mounted(t, x.img, x.Mount, x.Options, func(dir string) {
 			if x.freezable() {
@@ -207,7 +208,7 @@ func (x *trial) make(t *testing.T) {
 		})
 	}
 	if x.After != "" {
-		shell(t, x.After, "IMG="+x.img)
+		shell.Run(t, x.After, "IMG="+x.img)
 		released(t, x.img)
 	}
 }
@@ -219,8 +220,8 @@ func (x *trial) replayed(t *testing.T, img string) string {
 		return img
 	}
 	to := filepath.Join(t.TempDir(), "replayed.img")
-	shell(t, `cp --sparse=always "$A" "$B"`, "A="+img, "B="+to)
-	shell(t, x.Replay, "IMG="+to)
+	shell.Run(t, `cp --sparse=always "$A" "$B"`, "A="+img, "B="+to)
+	shell.Run(t, x.Replay, "IMG="+to)
 	return to
 }
 
@@ -232,6 +233,6 @@ func (x *trial) manifestOf(t *testing.T, img string) (m manifest) {
 		return m
 	}
 	dst := t.TempDir()
-	shell(t, x.Extract, "IMG="+img, "DST="+dst)
+	shell.Run(t, x.Extract, "IMG="+img, "DST="+dst)
 	return manifestOf(t, dst)
 }

@@ -18,18 +18,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"migimg/internal/need"
+	"migimg/internal/shell"
 )
-
-func sh(t testing.TB, script string, env ...string) string {
-	t.Helper()
-	cmd := exec.Command("sh", "-ec", script)
-	cmd.Env = append(append(os.Environ(), "LC_ALL=C"), env...)
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("%s\n%v: %v\n%s", script, env, err, out)
-	}
-	return string(out)
-}
 
 // mounted is a new btrfs on a loop device, with its top level mounted.
 type mounted struct {
@@ -42,17 +32,17 @@ func mount(t *testing.T, size, mkfs string) *mounted {
 	need.Root(t)
 	need.Tool(t, "mkfs.btrfs", "btrfs", "losetup", "mount")
 	m := &mounted{t: t, img: t.TempDir() + "/disk.img", dir: t.TempDir()}
-	m.dev = strings.TrimSpace(sh(t, `truncate -s $SIZE $IMG; mkfs.btrfs -q `+mkfs+` $IMG >/dev/null 2>&1; losetup -f --show $IMG`, "SIZE="+size, "IMG="+m.img))
+	m.dev = strings.TrimSpace(shell.Run(t, `truncate -s $SIZE $IMG; mkfs.btrfs -q `+mkfs+` $IMG >/dev/null 2>&1; losetup -f --show $IMG`, "SIZE="+size, "IMG="+m.img))
 	t.Cleanup(func() {
-		sh(t, `umount -R $DIR 2>/dev/null || true; losetup -d $DEV; for i in $(seq 100); do losetup $DEV >/dev/null 2>&1 || exit 0; sleep 0.1; done; exit 1`, "DIR="+m.dir, "DEV="+m.dev)
+		shell.Run(t, `umount -R $DIR 2>/dev/null || true; losetup -d $DEV; for i in $(seq 100); do losetup $DEV >/dev/null 2>&1 || exit 0; sleep 0.1; done; exit 1`, "DIR="+m.dir, "DEV="+m.dev)
 	})
-	sh(t, `mount $DEV $DIR`, "DEV="+m.dev, "DIR="+m.dir)
+	shell.Run(t, `mount $DEV $DIR`, "DEV="+m.dev, "DIR="+m.dir)
 	return m
 }
 
 func (m *mounted) sh(script string) string {
 	m.t.Helper()
-	return sh(m.t, `cd "$DIR"; `+script, "DIR="+m.dir, "DEV="+m.dev)
+	return shell.Run(m.t, `cd "$DIR"; `+script, "DIR="+m.dir, "DEV="+m.dev)
 }
 
 // subvolumes are the paths of all of them, by btrfs-progs' word.
@@ -94,10 +84,10 @@ func TestHold(t *testing.T) {
 		echo in the deep > "@/home/a b/c/deep/file"; btrfs subvolume snapshot -r @/home ro; btrfs subvolume create swap
 		btrfs subvolume create deleted; btrfs subvolume delete deleted`)
 	m.sh(`truncate -s 0 swap/file; chattr +C swap/file; fallocate -l 16M swap/file; chmod 600 swap/file; mkswap swap/file; swapon swap/file`)
-	t.Cleanup(func() { sh(t, `swapoff $DIR/swap/file`, "DIR="+m.dir) })
+	t.Cleanup(func() { shell.Run(t, `swapoff $DIR/swap/file`, "DIR="+m.dir) })
 	other := t.TempDir()
-	sh(t, `mount -o subvol=@/home $DEV $OTHER`, "DEV="+m.dev, "OTHER="+other)
-	t.Cleanup(func() { sh(t, `umount $OTHER 2>/dev/null || true`, "OTHER="+other) })
+	shell.Run(t, `mount -o subvol=@/home $DEV $OTHER`, "DEV="+m.dev, "OTHER="+other)
+	t.Cleanup(func() { shell.Run(t, `umount $OTHER 2>/dev/null || true`, "OTHER="+other) })
 
 	h := hold(t, other, m.dir)
 	if h.Count() != 5 || strings.Join(h.Left(), " ") != "/swap" {
@@ -115,13 +105,13 @@ func TestHold(t *testing.T) {
 	if second.Count() != 5 {
 		t.Errorf("%d snapshots", second.Count())
 	}
-	sh(t, `swapoff $DIR/swap/file; swapon $DIR/swap/file`, "DIR="+m.dir)
+	shell.Run(t, `swapoff $DIR/swap/file; swapon $DIR/swap/file`, "DIR="+m.dir)
 	for _, h := range []*Held{second, h} {
 		if err := h.Release(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	sh(t, `umount $OTHER`, "OTHER="+other)
+	shell.Run(t, `umount $OTHER`, "OTHER="+other)
 	m.gone()
 }
 
