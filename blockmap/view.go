@@ -31,6 +31,12 @@ type Speculative interface {
 	ReadSpeculative(p []byte, off int64) (int, error)
 }
 
+// Layer is a layer under a view that keeps account of reads that fail.
+type Layer interface {
+	io.ReaderAt
+	Speculative
+}
+
 type view struct {
 	dev    io.ReaderAt
 	joined func(p []byte, off int64) (int, error)

@@ -7,8 +7,9 @@
 // Image files are opened with FOPEN_DIRECT_IO: the kernel keeps no copy of what
 // is served, so copying a disk leaves the server's page cache alone, and a
 // large read(2) arrives as one request. Reading ahead is then this package's
-// own work (readahead.go). Memory mappings go through the page cache all the
-// same. For that reason a read is answered in full or with an error and never
+// own work (readahead.go). sendfile(2) and memory mappings go through the page
+// cache all the same: what a sequential reader has passed is dropped from there
+// (dropbehind.go). For that reason, too, a read is answered in full or with an error and never
 // short, except at the end of the file: the kernel takes a short answer for the
 // end of the file and fills the page with zeros.
 //
@@ -22,6 +23,9 @@
 // that filesystem is not frozen.
 //
 // # Locks
+//
+// Dropping pages waits for those that are being read. It is done by goroutines
+// that no request waits for.
 //
 // stream.mu is a leaf: nothing is read and no other lock is taken under it.
 package fusefs

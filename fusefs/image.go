@@ -51,7 +51,11 @@ func (i *image) Open(_ context.Context, flags uint32) (fs.FileHandle, uint32, sy
 		return nil, 0, syscall.EROFS
 	}
 	i.root.stats.open.Add(1)
-	return &handle{image: i, stream: stream{file: i.file, pool: i.root.pool}}, fuse.FOPEN_DIRECT_IO, 0
+	h := &handle{image: i, stream: stream{file: i.file, pool: i.root.pool}}
+	if i.root.mounted {
+		h.stream.behind.drop = func(off, n int64) { _ = i.NotifyContent(off, n) } // there may be nothing to drop
+	}
+	return h, fuse.FOPEN_DIRECT_IO, 0
 }
 
 // handle is an open image.
@@ -70,21 +74,34 @@ func (h *handle) Release(context.Context) syscall.Errno {
 
 var _ = (fs.FileReader)((*handle)(nil))
 
-func (h *handle) Read(_ context.Context, dest []byte, off int64) (fuse.ReadResult, syscall.Errno) {
+func (h *handle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadResult, syscall.Errno) {
 	n := min(int64(len(dest)), h.file.Size-off)
 	if n <= 0 {
 		return fuse.ReadResultData(nil), 0
 	}
-	if r := h.stream.read(off, n); r != nil {
-		h.root.stats.served.Add(n)
-		return r, 0
+	r, ok := h.stream.read(ctx, off, n)
+	switch {
+	case r != nil || !ok:
+	case h.root.mayWait == nil || !h.root.mayWait():
+		if m, err := h.file.Reader.ReadAt(dest[:n], off); int64(m) < n {
+			h.root.stats.errors.Add(1)
+			return nil, errno(err)
+		}
+		r = fuse.ReadResultData(dest[:n])
+	default:
+		var o *own
+		if o = readOwn(ctx, h.file, off, n); o != nil && o.err != nil {
+			h.root.stats.errors.Add(1)
+			o.Done()
+			return nil, errno(o.err)
+		}
+		r, ok = o, o != nil
 	}
-	if m, err := h.file.Reader.ReadAt(dest[:n], off); int64(m) < n {
-		h.root.stats.errors.Add(1)
-		return nil, errno(err)
+	if !ok {
+		return nil, syscall.EINTR
 	}
 	h.root.stats.served.Add(n)
-	return fuse.ReadResultData(dest[:n]), 0
+	return r, 0
 }
 
 // errno is the one place where errors become what read(2) returns.

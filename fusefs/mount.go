@@ -28,6 +28,10 @@ type Options struct {
 	// AllowOther lets users other than the mounting one in; permissions still
 	// hold.
 	AllowOther bool
+	// MayWait says that reads may be held up for long, now. They are then done so
+	// that a reader can be killed meanwhile, which costs some microseconds each.
+	// nil is never.
+	MayWait func() bool
 	// Debug takes a line for every request; nil is none.
 	Debug slog.Handler
 }
@@ -89,7 +93,7 @@ func Mount(point string, t Tree, stats *Stats, o Options) (*Server, error) {
 	} else {
 		opts.Options = append(opts.Options, "ro", "nosuid", "nodev", "noexec")
 	}
-	server, err := fs.Mount(point, &root{tree: &t, stats: stats, pool: &pool{}}, opts)
+	server, err := fs.Mount(point, &root{tree: &t, stats: stats, pool: &pool{}, mounted: true, mayWait: o.MayWait}, opts)
 	if err != nil {
 		return nil, fmt.Errorf("cannot mount at %s: %w", point, err)
 	}

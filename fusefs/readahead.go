@@ -1,6 +1,7 @@
 package fusefs
 
 import (
+	"context"
 	"sync"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -44,11 +45,13 @@ type stream struct {
 	run    int64 // how much it has read in one go, in bytes
 	chunks []*chunk
 	closed bool
+	behind behind
 }
 
 // read answers the n bytes at off from chunks, or nil: then the caller reads
-// them itself, as also after an error, which is thus found exactly.
-func (s *stream) read(off, n int64) fuse.ReadResult {
+// them itself, as also after an error, which is thus found exactly. It is false
+// when the reader was killed while it waited.
+func (s *stream) read(ctx context.Context, off, n int64) (fuse.ReadResult, bool) {
 	s.mu.Lock()
 	before := s.run
 	switch d := off - s.next; {
@@ -60,12 +63,18 @@ func (s *stream) read(off, n int64) fuse.ReadResult {
 	default:
 		before, s.run = 0, n
 		s.next = off + n
+		s.behind.restart(off)
 	}
 	first, last := off/chunkSize, (off+n-1)/chunkSize
 	ahead := int64(-1) // nothing new is read; what is there serves jumps, too
 	if before >= streaming {
 		ahead = min(depth, before/chunkSize)
 		s.drop(func(c *chunk) bool { return c.index < first-1 || c.index > last+depth })
+		s.behind.passed(off, func() {
+			s.mu.Lock()
+			s.behind.under = false
+			s.mu.Unlock()
+		})
 	}
 	ok := true
 	var need []*chunk
@@ -83,7 +92,7 @@ func (s *stream) read(off, n int64) fuse.ReadResult {
 	}
 	if !ok {
 		s.mu.Unlock()
-		return nil
+		return nil, true
 	}
 	for _, c := range need {
 		c.refs++
@@ -92,16 +101,19 @@ func (s *stream) read(off, n int64) fuse.ReadResult {
 
 	r := &vector{stream: s, chunks: need, size: int(n)}
 	for _, c := range need {
-		<-c.done
+		if !wait(ctx, c.done) {
+			r.Done()
+			return nil, false
+		}
 		if c.err != nil {
 			r.Done()
-			return nil
+			return nil, true
 		}
 		from := max(off-c.index*chunkSize, 0)
 		to := min(off+n-c.index*chunkSize, chunkSize)
 		r.slices = append(r.slices, c.data[from:to])
 	}
-	return r
+	return r, true
 }
 
 // find returns the chunk if it is there or under way.
@@ -173,6 +185,9 @@ func (s *stream) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true
+	if s.run >= streaming {
+		s.behind.rest(s.next)
+	}
 	s.drop(func(*chunk) bool { return true })
 }
 

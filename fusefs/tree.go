@@ -54,6 +54,9 @@ type root struct {
 	tree  *Tree
 	stats *Stats
 	pool  *pool
+	// mounted says that there is a kernel to be told things.
+	mounted bool
+	mayWait func() bool
 }
 
 var _ = (fs.NodeOnAdder)((*root)(nil))

@@ -61,6 +61,7 @@ type status struct {
 	Absent      []absence    `json:"absent,omitempty"`
 	Reads       readsStatus  `json:"reads"`
 	Drift       string       `json:"drift"`
+	Load        loadStatus   `json:"load"`
 	Warnings    []string     `json:"warnings,omitempty"`
 }
 
@@ -122,6 +123,7 @@ func (d *documents) status() status {
 		Map:    s.mapStatus(),
 		Files:  s.fileStatus(), Volumes: s.volumeFiles(),
 		Reads: readsStatus{Open: d.stats.Open(), ServedBytes: d.stats.Served(), Device: s.dev.Stats(), Failed: d.stats.Errors(), OnError: "eio"},
+		Load:  s.loadStatus(),
 	}
 	if s.faults.ZeroFill {
 		st.Reads.OnError = "zero"

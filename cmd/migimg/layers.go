@@ -2,36 +2,30 @@ package main
 
 import (
 	"errors"
-	"io"
 	"migimg/blockmap"
 	"migimg/blockmap/device"
 	"migimg/blockmap/device/freeze"
 )
 
 // lower is the layer from which images are read.
-func (s *source) lower() io.ReaderAt {
+func (s *source) lower() blockmap.Layer {
 	switch m := s.moment; {
 	case m == nil:
 		return s.faults
 	case m.store != nil:
 		return m.store
 	default:
-		return &stale{ReaderAt: s.faults, broken: m.freezer.Broken()}
+		return &stale{below: s.faults, broken: m.freezer.Broken()}
 	}
 }
 
 // over is a device whose bytes are read through a layer.
 type over struct {
-	io.ReaderAt
+	blockmap.Layer
 	*device.Device
 }
 
-func (o *over) ReadAt(p []byte, off int64) (int, error) { return o.ReaderAt.ReadAt(p, off) }
-
-// ReadSpeculative reads as the layer does for a view that reads in vain, too.
-func (o *over) ReadSpeculative(p []byte, off int64) (int, error) {
-	return o.ReaderAt.(blockmap.Speculative).ReadSpeculative(p, off)
-}
+func (o *over) ReadAt(p []byte, off int64) (int, error) { return o.Layer.ReadAt(p, off) }
 
 // errStale is what readers get once a filesystem that should be frozen is not.
 var errStale = errors.New("a filesystem was thawed before its time: the image would be torn; mount again")
@@ -39,12 +33,22 @@ var errStale = errors.New("a filesystem was thawed before its time: the image wo
 // stale is a layer that has nothing more to say once the freeze has ended, however
 // that was.
 type stale struct {
-	io.ReaderAt
+	below  blockmap.Layer
 	broken <-chan struct{}
 }
 
 func (l *stale) ReadAt(p []byte, off int64) (int, error) {
-	n, err := l.ReaderAt.ReadAt(p, off)
+	n, err := l.below.ReadAt(p, off)
+	return l.still(p, n, err)
+}
+
+func (l *stale) ReadSpeculative(p []byte, off int64) (int, error) {
+	n, err := l.below.ReadSpeculative(p, off)
+	return l.still(p, n, err)
+}
+
+// still lets through what was read while the filesystems were frozen.
+func (l *stale) still(p []byte, n int, err error) (int, error) {
 	select {
 	case <-l.broken: // perhaps before the bytes were read
 		clear(p[:n])

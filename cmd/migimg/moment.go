@@ -213,7 +213,7 @@ func (s *source) pin(ctx context.Context, uses []device.Use, o sourceOptions) er
 	freezing := &freezing{Freezer: m.freezer}
 	plan := pins.Plan{
 		Options: pins.Options{Memory: memory, Spool: o.moment.spool},
-		Dev:     &over{ReaderAt: m.drift, Device: s.dev},
+		Dev:     &over{Layer: m.drift, Device: s.dev},
 		Scan:    s.scanner(uses, o),
 		Freezer: freezing,
 		Limit:   o.moment.limit,

@@ -40,7 +40,7 @@ the mount is usable; migimg umount ends it.
 			&cli.StringFlag{Name: "mode", Usage: "permission bits of the files, octal; they are never writable", DefaultText: "0400"},
 			&cli.StringSliceFlag{Name: "o", Usage: "options as mount(8) passes them: OPT[=VALUE],..."},
 			&cli.BoolFlag{Name: "debug", Usage: "log every request (with -f)"},
-		}, slices.Concat(momentFlags(), reportFlags(), sourceFlags())...),
+		}, slices.Concat(momentFlags(), loadFlags(), reportFlags(), sourceFlags())...),
 		Action: func(c *cli.Context) error {
 			if err := mountOptions(c); err != nil {
 				return err
@@ -62,6 +62,9 @@ the mount is usable; migimg umount ends it.
 			}
 			o, err := sourceOptionsFrom(c)
 			if err != nil {
+				return err
+			}
+			if o.load, err = loadFrom(c); err != nil {
 				return err
 			}
 			o.zeroFill = c.String("on-read-error") == "zero"
@@ -94,11 +97,17 @@ func mount(c *cli.Context, path, point string, o sourceOptions, perm permissions
 		fmt.Fprintf(os.Stderr, "migimg: no %s image: %s\n", a.Format, a.Reason)
 	}
 
+	// Planning was not slowed down, least of all while a filesystem was frozen.
+	if err := o.load.apply(); err != nil {
+		return err
+	}
+	defer pauseOnSignals(s.throttle)()
+
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	var stats fusefs.Stats
 	docs := newDocuments(ctx, s, &stats, ro)
-	fo := fusefs.Options{Device: s.path, AllowOther: c.Bool("allow-other")}
+	fo := fusefs.Options{Device: s.path, AllowOther: c.Bool("allow-other"), MayWait: s.throttle.Busy}
 	if c.Bool("debug") {
 		fo.Debug = slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug})
 	}

@@ -64,6 +64,9 @@ func (s *status) print(w io.Writer) error {
 	fmt.Fprintf(w, "carried      %s (%s of the device)\n", human(s.Map.CarriedBytes), share(s.Map.CarriedBytes, s.Source.Size))
 	fmt.Fprintf(w, "reads        %s served, %d files open, %s read from the device in %d requests\n\n",
 		human(s.Reads.ServedBytes), s.Reads.Open, human(s.Reads.Device.Bytes), s.Reads.Device.Requests)
+	if l := s.Load.String(); l != "" {
+		fmt.Fprintf(w, "load         %s\n\n", l)
+	}
 	rows := [][]string{{"FILE", "SIZE", "BYTES", "VIRTUAL", "PLAN"}}
 	for _, f := range s.Files {
 		rows = append(rows, []string{f.Path, human(f.Size), fmt.Sprint(f.Size), human(f.VirtualSize), f.PlanDigest[:min(12, len(f.PlanDigest))]})

@@ -48,7 +48,7 @@ func (s *source) volumeFiles() (out []volumeFile) {
 // device as a whole is left out.
 func (s *source) addVolumes(t *fusefs.Tree) {
 	for _, v := range s.volumeFiles() {
-		f, err := v.info.File(s.view, s.blocks)
+		f, err := v.info.File(s.served, s.blocks)
 		if err != nil || v.Size == 0 {
 			continue
 		}

@@ -37,6 +37,10 @@ type source struct {
 	volumes *blockmap.VolumeInfo
 	edit    *ptable.Edit
 	view    io.ReaderAt // the disk as the images have it
+	// served is the same for readers of the mount: it may be slowed down.
+	served   io.ReaderAt
+	throttle *device.Throttle
+	ionice   *device.IOPriority
 	// imageTable is the table of the images' disk.
 	imageTable *ptable.Table
 
@@ -66,6 +70,7 @@ type sourceOptions struct {
 	clusterSize int64
 	zeroFill    bool
 	scope       scopeOptions
+	load        loadOptions
 	progress    *progress
 }
 
@@ -103,6 +108,8 @@ func open(ctx context.Context, path string, o sourceOptions) (s *source, err err
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	s.view = s.edit.View(blockmap.NewView(s.lower(), s.blocks))
+	s.throttle, s.ionice = device.NewThrottle(s.lower(), o.load.bwlimit), o.load.ionice
+	s.served = s.edit.View(blockmap.NewView(s.throttle, s.blocks))
 	if err := s.readBack(); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -203,7 +210,7 @@ func (s *source) tree(docs *documents, perm permissions) fusefs.Tree {
 			Path:      im.Path,
 			Size:      im.Layout.Size(),
 			Allocated: im.Layout.Allocated(),
-			Reader:    layout.NewReader(im.Layout, s.view),
+			Reader:    layout.NewReader(im.Layout, s.served),
 			Extent:    im.Layout.Extent,
 			Xattrs: map[string]string{
 				"user.migimg.format":        im.encoder,
