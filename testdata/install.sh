@@ -81,6 +81,7 @@ test             bzip2            bzip2
 test             lzop             lzop
 test             fallocate        util-linux
 test             fstrim           util-linux
+test             ionice           util-linux
 bench            time             time
 bench            xmount           xmount
 bench            fio              fio
