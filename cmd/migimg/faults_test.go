@@ -221,8 +221,12 @@ func TestForegroundEndsOnInterrupt(t *testing.T) {
 	need.Root(t)
 	path, _ := fragmentedDisk().make(t)
 	for name, stop := range map[string]func(cmd *exec.Cmd, point string) error{
-		"SIGINT":    func(cmd *exec.Cmd, _ string) error { return cmd.Process.Signal(syscall.SIGINT) },
-		"umount(8)": func(_ *exec.Cmd, point string) error { return exec.Command("umount", point).Run() },
+		"SIGINT": func(cmd *exec.Cmd, _ string) error { return cmd.Process.Signal(syscall.SIGINT) },
+		// Until it is ready the program itself looks into its mount: busy.
+		"umount(8)": func(_ *exec.Cmd, point string) error {
+			eventually(t, "umount(8)", func() bool { return exec.Command("umount", point).Run() == nil })
+			return nil
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			point := filepath.Join(tempDir(t), "mnt")
@@ -233,6 +237,7 @@ func TestForegroundEndsOnInterrupt(t *testing.T) {
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}
+			t.Cleanup(func() { _ = cmd.Process.Kill() })
 			eventually(t, "the mount", func() bool { _, ok := isMountpoint(point); return ok })
 			if err := stop(cmd, point); err != nil {
 				t.Fatal(err)
