@@ -24,6 +24,7 @@ type (
 	Source     = facts.Source
 	Mount      = facts.Mount
 	OutputInfo = facts.Output
+	Drift      = facts.Drift
 	Watch      = facts.Watch
 )
 

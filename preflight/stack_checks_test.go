@@ -35,6 +35,12 @@ func TestStackChecks(t *testing.T) {
 			}
 		}
 	}
+	drifting := func(d *Drift) func(*Source) {
+		return func(s *Source) {
+			s.Mounts, s.Consistency, s.Proc = []Mount{{Partition: "1", Point: "/nowhere", ReadWrite: true}}, "pinned", "/nowhere"
+			s.Drift = d
+		}
+	}
 	unit := func(s string) *fstest.MapFile {
 		return text("[Unit]\n" + s + "\n[Install]\nWantedBy=multi-user.target\n")
 	}
@@ -106,6 +112,11 @@ func TestStackChecks(t *testing.T) {
 		{"frozen", "fs.live-consistency", "pass/high", "pass/high", func(s *Source) {
 			s.Mounts, s.Consistency, s.Proc = []Mount{{Partition: "1", Point: "/nowhere", ReadWrite: true}}, "frozen", "/nowhere"
 		}, nil},
+		{"pinned, nothing moved", "fs.live-consistency", "pass/high", "pass/high", drifting(&Drift{}), nil},
+		{"pinned, files moved", "fs.live-consistency", "warn/medium", "warn/medium", drifting(&Drift{Files: []string{"/a", "/b", "/c", "/d"}}), nil},
+		{"pinned, what is no file's moved", "fs.live-consistency", "warn/medium", "warn/medium", drifting(&Drift{NoFile: 4096}), nil},
+		{"pinned, not tracked", "fs.live-consistency", "warn/medium", "warn/medium", drifting(&Drift{Unknown: "no BTF"}), nil},
+		{"pinned, nothing known", "fs.live-consistency", "warn/medium", "warn/medium", drifting(nil), nil},
 
 		{"full", "fs.space", "fail/medium", "fail/medium", func(s *Source) { s.View = diskWith(1<<19, 1000, 1000, 500) }, nil},
 		{"nearly full", "fs.space", "warn/low", "warn/low", func(s *Source) { s.View = diskWith(1<<19, 40_000, 1000, 500) }, nil},

@@ -107,7 +107,7 @@ func (n *namer) path(ctx context.Context, id blockmap.FileID, depth int) (string
 	if name == "" || name == "." || name == ".." || strings.ContainsAny(name, "/\x00") || len(above)+len(name) > maxPath {
 		return "", errNameless
 	}
-	return above + "/" + name, nil
+	return above + "/" + blockmap.PlainName([]byte(name)), nil
 }
 
 // dir is path with what was found kept.

@@ -10,6 +10,7 @@ import (
 
 	"migimg/blockmap"
 	scanners "migimg/blockmap/all"
+	"migimg/preflight"
 )
 
 // drift is the document .migimg/drift.json: what of the images is newer than T0.
@@ -85,6 +86,9 @@ func (d *drift) add(r blockmap.Range, all *blockmap.Files, files map[fileKey]*dr
 	d.Bytes += r.Len
 	at := r.Off
 	for x := range all.In(r.Off, r.Len) {
+		if x.File == (blockmap.FileID{}) {
+			continue // some file's, the scanner cannot tell whose
+		}
 		k := fileKey{x.Volume, x.File}
 		f := files[k]
 		if f == nil {
@@ -148,6 +152,28 @@ func kindOf(path string) string {
 	return ""
 }
 
+// driftFacts is what preflight is told of it; nil where nothing can drift.
+func (s *source) driftFacts(ctx context.Context) *preflight.Drift {
+	d := s.drifted(ctx)
+	switch d.State {
+	case "none":
+		return nil
+	case "unknown":
+		return &preflight.Drift{Unknown: d.Detail}
+	}
+	out := &preflight.Drift{NoFile: d.NoFile}
+	for _, f := range d.Files {
+		out.Files = append(out.Files, f.name())
+		if f.Kind == "database" {
+			out.Databases = append(out.Databases, f.name())
+		}
+	}
+	return out
+}
+
+// name is the file's for people.
+func (f *driftFile) name() string { return or(f.Path, fmt.Sprintf("inode %d", f.Inode)) }
+
 // words sums it up in a line.
 func (d *drift) words() string {
 	switch {
@@ -157,6 +183,8 @@ func (d *drift) words() string {
 		return "unknown: " + d.Detail
 	case d.Bytes == 0:
 		return "none so far: what was read is exactly T0's"
+	case len(d.Files) == 0:
+		return fmt.Sprintf("%d bytes of what was read are newer than T0, and no file's that is known", d.NoFile)
 	}
 	var names []string
 	for _, f := range d.Files {
@@ -164,7 +192,7 @@ func (d *drift) words() string {
 			names = append(names, fmt.Sprintf("and %d more", len(d.Files)-3))
 			break
 		}
-		names = append(names, or(f.Path, fmt.Sprintf("inode %d", f.Inode)))
+		names = append(names, f.name())
 	}
 	return fmt.Sprintf("what was read is exactly T0's but for %d files: %s", len(d.Files), strings.Join(names, ", "))
 }

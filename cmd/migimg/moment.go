@@ -141,13 +141,17 @@ func (s *source) freezeAll(ctx context.Context, uses []device.Use, level string,
 		fo.Limit = freezeLimit
 	}
 	var fss []freeze.Filesystem
+	var points []string
 	for _, u := range uses {
+		points = append(points, u.Point)
 		fss = append(fss, freeze.Filesystem{Point: u.Point, FSType: u.FSType, Dev: u.Dev})
 	}
 	freezer, err := freeze.Prepare(ctx, fss, fo)
 	if err != nil {
 		return err
 	}
+	// Before, as where it goes may be what is frozen.
+	fmt.Fprintln(os.Stderr, "migimg:", freeze.Announcement(points))
 	s.moment, s.consistency = &moment{freezer: freezer, names: map[fileKey]string{}}, consistency{Level: level}
 	if level == levelFrozen {
 		err = s.hold(ctx, uses, o)
@@ -257,8 +261,12 @@ func (s *source) holdSnapshots(ctx context.Context, uses []device.Use) {
 	}
 	held, err := snapshots.Hold(ctx, points...)
 	s.consistency.note(err)
-	if err == nil {
-		s.moment.held = held
+	if err != nil {
+		return
+	}
+	s.moment.held = held
+	for _, path := range held.Left() {
+		s.consistency.note(fmt.Errorf("btrfs subvolume %s has a swap file in use and is not held by a snapshot: what is written in it since T0 may be unreadable in the image", path))
 	}
 }
 

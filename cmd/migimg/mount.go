@@ -28,6 +28,10 @@ func mountCommand() *cli.Command {
 is opened read-only. MOUNTPOINT is an empty directory. The command returns when
 the mount is usable; migimg umount ends it.
 
+Filesystems of DEVICE that are in use are frozen for a moment while it starts: the
+images stand for that moment. They are thawed whatever happens; if programs ever
+hang all the same, run migimg thaw --all.
+
     migimg mount /dev/sda /mnt/migimg
     migimg mount --target tencent /dev/sda /mnt/migimg
     migimg mount --allow-other --uid 1000 --mode 0440 /dev/sdb /mnt/migimg`,

@@ -9,11 +9,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"migimg/internal/need"
+	"migimg/preflight"
+	"migimg/preflight/checks"
 )
 
 // TestPinned copies disks whose filesystem a writer never leaves alone: the copy must
@@ -50,6 +53,7 @@ func TestPinned(t *testing.T) {
 				t.Errorf("drift: %s, %v", b, err)
 			}
 			t.Logf("drift: %d bytes of %d files; %d of no file", d.Bytes, len(d.Files), d.NoFile)
+			verdictAgrees(t, point, &d)
 			for _, f := range d.Files {
 				if !strings.HasPrefix(f.Path, "/new") {
 					t.Errorf("a file drifted that nobody touched: %+v", f)
@@ -83,6 +87,36 @@ func TestPinned(t *testing.T) {
 			unmount()
 			run(t, "sh", "-ec", x.check+" "+part)
 		})
+	}
+}
+
+// verdictAgrees sees that the report says of the files that moved what the drift
+// does, which can only grow.
+func verdictAgrees(t *testing.T, point string, before *drift) {
+	t.Helper()
+	time.Sleep(lookEvery + 200*time.Millisecond)
+	var r preflight.Report
+	if err := json.Unmarshal(readAll(t, filepath.Join(point, "preflight.json")), &r); err != nil {
+		t.Fatal(err)
+	}
+	var after drift
+	if err := json.Unmarshal(readAll(t, filepath.Join(point, ".migimg/drift.json")), &after); err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(r.Checks, func(c preflight.CheckResult) bool { return c.ID == "fs.live-consistency" })
+	if i < 0 {
+		t.Fatal("the report has no fs.live-consistency")
+	}
+	c := r.Checks[i]
+	t.Logf("fs.live-consistency: %s: %s", c.Status, c.Summary)
+	named := strings.Contains(c.Summary, "exact but for")
+	switch {
+	case len(before.Files) > 0 && !named:
+		t.Errorf("%d files moved; the report: %s: %s", len(before.Files), c.Status, c.Summary)
+	case len(after.Files) == 0 && named:
+		t.Errorf("no file moved; the report: %s: %s", c.Status, c.Summary)
+	case named && c.Status != checks.Warn, !named && after.Bytes == 0 && c.Status == checks.Fail:
+		t.Errorf("%s: %s", c.Status, c.Summary)
 	}
 }
 

@@ -122,7 +122,7 @@ func (s *source) facts() preflight.Source {
 	src := preflight.Source{
 		Device: s.path, Image: !s.dev.Block(), Size: s.blocks.Size(), SectorSize: s.dev.SectorSize(),
 		Table: s.table, Volumes: s.volumes, View: s.view, RawPath: s.path,
-		Carried: s.blocks.Bytes(), CarriedIn: s.blocks.BytesIn, Consistency: s.consistency.Level,
+		Carried: s.blocks.Bytes(), CarriedIn: s.blocks.BytesIn, Consistency: s.consistency.Level, Drift: s.driftFacts(context.Background()),
 	}
 	if s.imageTable != nil { // else what to carry is just being decided
 		carried := *s.volumes

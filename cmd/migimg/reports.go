@@ -132,8 +132,15 @@ func (r *reports) changed() bool {
 }
 
 // deviceState returns a function that tells whether a device that nobody writes
-// to, as it was mounted, was written to after all; nil for one that is in use.
+// to, as it was mounted, was written to after all, or what moved of one that is
+// tracked; nil for one of which that is not known.
 func (s *source) deviceState() func() string {
+	if s.consistency.Tracked {
+		return func() string {
+			d := s.drifted(context.Background())
+			return d.words()
+		}
+	}
 	if s.consistency.Level != levelOffline {
 		return nil
 	}

@@ -38,10 +38,10 @@ var fsLiveConsistency = Check{
 		case "frozen":
 			return pass("%s mounted read-write, and frozen for the copy", plural(mountedRW(d), "filesystem")).with(ev...)
 		case "pinned":
-			if busy == "" {
-				return pass("metadata is that of one moment; what files are written to during the copy is tracked").with(ev...)
+			r = oneMoment(d.Drift, busy)
+			if r.Status == Pass {
+				return r.with(ev...)
 			}
-			r = warn(Medium, "metadata is that of one moment, but files are copied while they are written%s", busy)
 		case "offline":
 			return unknown("%s mounted read-write, yet the disk is read as if it were not", plural(mountedRW(d), "filesystem")).with(ev...)
 		case "live":
@@ -51,6 +51,34 @@ var fsLiveConsistency = Check{
 		}
 		return r.with(ev...).hint("%s", stopAdvice(f))
 	},
+}
+
+// oneMoment judges an image whose structures are those of one moment by which files'
+// contents are not.
+func oneMoment(d *facts.Drift, busy string) Result {
+	const structures = "structures are those of one moment"
+	switch {
+	case d == nil:
+		return warn(Medium, "%s; files are copied while they are written, and which is not known%s", structures, busy)
+	case d.Unknown != "":
+		return warn(Medium, "%s; which files were written since is not known (%s)%s", structures, d.Unknown, busy)
+	case len(d.Files) > 0:
+		some := d.Files
+		more := ""
+		if n := len(some) - 3; n > 0 {
+			some, more = some[:3], fmt.Sprintf(" and %d more", n)
+		}
+		r := warn(Medium, "what was read is exact but for %s: %s%s%s", plural(len(d.Files), "file"), strings.Join(some, ", "), more, busy)
+		for _, db := range d.Databases {
+			r = r.with(value("a database moved", db, ""))
+		}
+		return r
+	case d.NoFile > 0:
+		return warn(Medium, "%s; %s of what was read belongs to no file that is known, and moved%s", structures, size(d.NoFile), busy)
+	case busy != "":
+		return warn(Medium, "%s; what was read so far is exact, but files are copied while they are written%s", structures, busy)
+	}
+	return pass("%s, and so far no file that was read had moved; .migimg/drift.json says so to the end", structures)
 }
 
 func mountedRW(d facts.Disk) (n int) {

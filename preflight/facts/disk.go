@@ -24,6 +24,7 @@ type Disk struct {
 	Outputs     []Output
 	Mounts      []Mount
 	Consistency string
+	Drift       *Drift
 	// BootCode is what the first 440 bytes hold: "grub", "other", "none", or ""
 	// where they could not be read (BootCode of an MBR; GRUB writes its name in).
 	BootCode string

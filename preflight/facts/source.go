@@ -39,6 +39,9 @@ type Source struct {
 	// Consistency is the rung of the ladder that the export stands on: offline,
 	// frozen, pinned or live.
 	Consistency string
+	// Drift is what is known of files that were read after T0 had passed; nil where
+	// nothing can drift, or nobody knows.
+	Drift *Drift
 	// Proc and Sys are the machine's /proc and /sys, and Root its "/"; empty
 	// means those.
 	Proc, Sys, Root string
@@ -52,6 +55,17 @@ func or(a, b string) string {
 		return b
 	}
 	return a
+}
+
+// Drift is what an image has of contents newer than T0, as far as it has been read.
+type Drift struct {
+	// Unknown is why it is not known which files moved; empty where it is.
+	Unknown string
+	// Files are the paths of those that moved, each from its volume's root or
+	// "inode N"; Databases those of them that are databases.
+	Files, Databases []string
+	// NoFile is how many bytes moved that belong to no file that is known.
+	NoFile int64
 }
 
 // Mount is a mount of a volume of the disk.

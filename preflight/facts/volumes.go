@@ -17,7 +17,7 @@ const maxVolumes = 1024
 // gatherDisk makes the facts of the disk itself. It reads a few sectors.
 func gatherDisk(s *Source) Disk {
 	d := Disk{Device: s.Device, Image: s.Image, Size: s.Size, SectorSize: s.SectorSize, Table: s.Table,
-		Carried: s.Carried, Outputs: s.Outputs, Mounts: s.Mounts, Consistency: s.Consistency, Picture: picture(s)}
+		Carried: s.Carried, Outputs: s.Outputs, Mounts: s.Mounts, Consistency: s.Consistency, Drift: s.Drift, Picture: picture(s)}
 	if d.Table == nil {
 		d.Table = &ptable.Table{Kind: ptable.KindNone, Broken: "the partition table was not read"}
 	}
