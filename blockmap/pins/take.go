@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"runtime/debug"
 	"time"
 
@@ -40,6 +41,10 @@ type Plan struct {
 	Freezer Freezer
 	// Tracker may be nil: all is then read while the filesystems are frozen.
 	Tracker Tracker
+	// Also yields what has to be held besides, whatever it is; nil is nothing. It is
+	// asked whenever the device was mapped, the last time while it is frozen and after
+	// the last Epoch.
+	Also func(*Scanned) iter.Seq[blockmap.Range]
 	// Limit is how long they may be frozen for; two seconds by default. It is tried
 	// three times.
 	Limit time.Duration
@@ -121,7 +126,7 @@ func (t *taking) take(ctx context.Context) (*Taken, error) {
 	taken.T0 = frozen
 	taken.Kernel, taken.Scan = frozen.Sub(asked), thawing.Sub(frozen)
 	taken.Frozen = time.Since(asked)
-	return taken, t.store.Seal(taken.pinned())
+	return taken, t.store.Seal(t.held(&taken.Scanned))
 }
 
 // ahead fills the store before the freeze, so that little is left to be read under
@@ -139,7 +144,7 @@ func (t *taking) ahead(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if _, err := t.store.Load(ctx, s.pinned()); err != nil {
+		if _, err := t.store.Load(ctx, t.held(s)); err != nil {
 			return err
 		}
 		if err := t.Freezer.Sync(); err != nil {
@@ -171,11 +176,30 @@ func (t *taking) underFreeze(ctx context.Context, asked time.Time) (*Taken, erro
 	if err != nil {
 		return nil, late(ctx, err)
 	}
-	read, err := t.store.Load(ctx, s.pinned())
+	read, err := t.store.Load(ctx, t.held(s))
 	if err != nil {
 		return nil, late(ctx, err)
 	}
 	return &Taken{Scanned: *s, Store: t.store, Read: read}, nil
+}
+
+// held yields what the store has to hold.
+func (t *taking) held(s *Scanned) iter.Seq[blockmap.Range] {
+	if t.Also == nil {
+		return s.pinned()
+	}
+	return func(yield func(blockmap.Range) bool) {
+		for r := range s.pinned() {
+			if !yield(r) {
+				return
+			}
+		}
+		for r := range t.Also(s) {
+			if !yield(r) {
+				return
+			}
+		}
+	}
 }
 
 // late is why the context ended, if it did, or else err.

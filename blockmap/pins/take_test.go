@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"iter"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -178,6 +179,29 @@ func TestTake(t *testing.T) {
 				taken.Store.Close()
 			}
 		})
+	}
+}
+
+// TestAlso holds what is a file's besides, as it was when it was frozen.
+func TestAlso(t *testing.T) {
+	s, dev := newServer(t)
+	also := blockmap.Range{Off: 300<<10 + 512, Len: 64 << 10}
+	asked := 0
+	p := Plan{Options: Options{Memory: 1 << 30}, Dev: dev, Scan: scan, Freezer: s, Tracker: s, Also: func(*Scanned) iter.Seq[blockmap.Range] {
+		asked++
+		return slices.Values([]blockmap.Range{also})
+	}}
+	taken, err := Take(t.Context(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Store.Close()
+	got := make([]byte, also.Len)
+	if _, err := taken.Store.ReadAt(got, also.Off); err != nil || !bytes.Equal(got, s.truth[also.Off:also.End()]) {
+		t.Errorf("it is not as it was when it was frozen (%v)", err)
+	}
+	if asked < 2 {
+		t.Errorf("asked %d times", asked)
 	}
 }
 
