@@ -37,6 +37,7 @@ func (d *documents) list() []fusefs.Document {
 		{Path: "report.html", Bytes: d.reports.htmlBytes},
 		{Path: ".migimg/status.json", Bytes: func() ([]byte, error) { return marshal(d.status()) }},
 		{Path: ".migimg/map.json", Bytes: d.blocks},
+		{Path: writtenPath, Bytes: func() ([]byte, error) { return marshal(d.src.written()) }},
 		{Path: ".migimg/drift.json", Bytes: func() ([]byte, error) { return marshal(d.src.drifted(context.Background())) }},
 	}
 }

@@ -20,6 +20,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"migimg/blockmap/device/freeze"
 	"migimg/internal/need"
 )
 
@@ -28,7 +29,14 @@ var program string
 
 // TestMain builds the program, and fails the run if a mount or a loop device is
 // left behind. Leftovers of a run that crashed are removed first.
-func TestMain(m *testing.M) { os.Exit(testMain(m)) }
+func TestMain(m *testing.M) {
+	freeze.Watchdog(os.Args) // what the tests freeze themselves
+	if dir := os.Getenv(churnEnv); dir != "" {
+		fmt.Fprintln(os.Stderr, churn(dir, nil))
+		os.Exit(1)
+	}
+	os.Exit(testMain(m))
+}
 
 func testMain(m *testing.M) int {
 	sweep()

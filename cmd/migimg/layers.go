@@ -62,9 +62,13 @@ func (l *stale) still(p []byte, n int, err error) (int, error) {
 type freezing struct {
 	*freeze.Freezer
 	moment freeze.Moment
+	frozen func() // may be nil
 }
 
 func (f *freezing) Freeze() (err error) {
 	f.moment, err = f.Freezer.Freeze()
+	if err == nil && f.frozen != nil {
+		f.frozen()
+	}
 	return err
 }

@@ -24,6 +24,8 @@ type momentOptions struct {
 	limit  time.Duration // how long filesystems may be frozen; 0 is the rung's default
 	memory int64         // for pins, in bytes; 0 is a quarter of what is free
 	spool  string        // a folder for the rest of them
+	resync *resync       // nil unless it is a copy that is brought up to T0
+	frozen func()        // for tests: called when T0 has come, and while it lasts
 }
 
 // freezeLimit is how long a filesystem stays frozen that is to be frozen for as long
@@ -36,8 +38,10 @@ type moment struct {
 	store   *pins.Store // nil where the filesystems stay frozen
 	drift   *pins.Drift
 	tracker *diskTracker // nil where writes are not tracked
-	freezer *freeze.Freezer
-	held    *snapshots.Held // of btrfs filesystems; nil where there are none
+	// borrowed says that somebody else closes the tracker.
+	borrowed bool
+	freezer  *freeze.Freezer
+	held     *snapshots.Held // of btrfs filesystems; nil where there are none
 
 	mu    sync.Mutex
 	names map[fileKey]string // paths at T0 that were found, which never change
@@ -51,7 +55,7 @@ func (m *moment) Close() error {
 	if m.freezer != nil {
 		errs = append(errs, m.freezer.Close())
 	}
-	if m.tracker != nil {
+	if m.tracker != nil && !m.borrowed {
 		errs = append(errs, m.tracker.Close())
 	}
 	if m.held != nil {
@@ -134,6 +138,9 @@ func (s *source) nothingFrozen(left map[string]string) error {
 // freezeAll takes T0 with all the filesystems frozen. After an error nothing is held.
 func (s *source) freezeAll(ctx context.Context, uses []device.Use, level string, o sourceOptions) error {
 	fo := freeze.Options{Limit: o.moment.limit, Keep: []string{s.path}, Frozen: level == levelFrozen, Inhibit: level == levelFrozen}
+	if o.moment.resync != nil {
+		fo.Keep = append(fo.Keep, o.moment.resync.keep...)
+	}
 	if o.moment.spool != "" {
 		fo.Keep = append(fo.Keep, o.moment.spool)
 	}
@@ -209,12 +216,17 @@ func (s *source) pin(ctx context.Context, uses []device.Use, o sourceOptions) er
 		memory = freeMemory() / 4
 	}
 	var err error
-	if m.tracker, err = startTracker(s.dev); err != nil {
-		s.consistency.Untracked = err.Error()
+	resync := o.moment.resync
+	if resync != nil {
+		m.tracker, m.borrowed = resync.tracker, true // and all that moved is held
+	} else {
+		if m.tracker, err = startTracker(s.dev); err != nil {
+			s.consistency.Untracked = err.Error()
+		}
+		s.holdSnapshots(ctx, uses)
 	}
-	s.holdSnapshots(ctx, uses)
 	m.drift = pins.NewDrift(s.faults)
-	freezing := &freezing{Freezer: m.freezer}
+	freezing := &freezing{Freezer: m.freezer, frozen: o.moment.frozen}
 	plan := pins.Plan{
 		Options: pins.Options{Memory: memory, Spool: o.moment.spool},
 		Dev:     &over{Layer: m.drift, Device: s.dev},
@@ -224,6 +236,9 @@ func (s *source) pin(ctx context.Context, uses []device.Use, o sourceOptions) er
 	}
 	if m.tracker != nil {
 		plan.Tracker = m.tracker
+	}
+	if resync != nil {
+		plan.Also = resync.also
 	}
 	taken, err := pins.Take(ctx, plan)
 	if err != nil {

@@ -95,6 +95,7 @@ func (s *source) scope(ctx context.Context, o scopeOptions) error {
 	if o.Keep, err = s.chosen(ctx, o); err != nil {
 		return err
 	}
+	s.scoped = o.Scope
 	if s.edit, err = s.table.Scope(s.dev, o.Scope); err != nil {
 		return err
 	}

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"iter"
+
+	"migimg/blockmap"
 	"migimg/blockmap/device"
 	"migimg/blockmap/device/track"
 )
@@ -8,7 +11,9 @@ import (
 // diskTracker tracks the device's part of a disk.
 type diskTracker struct {
 	*track.Tracker
-	start int64
+	start, size int64
+	// ended, if not nil, is told of every epoch that ends what was written in it.
+	ended func(spans)
 }
 
 func startTracker(d *device.Device) (*diskTracker, error) {
@@ -20,7 +25,7 @@ func startTracker(d *device.Device) (*diskTracker, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &diskTracker{Tracker: t, start: p.Start}, nil
+	return &diskTracker{Tracker: t, start: p.Start, size: d.Size()}, nil
 }
 
 // Epoch ends an epoch; see [pins.Tracker].
@@ -32,7 +37,23 @@ func (t *diskTracker) Epoch() (func(off, n int64) bool, error) {
 	if err := t.Lost(); err != nil {
 		return nil, err
 	}
+	if t.ended != nil {
+		t.ended(t.shift(set.Ranges(t.start, t.size)))
+	}
 	return func(off, n int64) bool { return set.Contains(t.start+off, n) }, nil
+}
+
+// since is what of the device was written since the last Epoch.
+func (t *diskTracker) since() (spans, error) {
+	s := t.shift(t.Tracker.Ranges(t.start, t.size))
+	return s, t.Lost() // it has the last word
+}
+
+func (t *diskTracker) shift(ranges iter.Seq[blockmap.Range]) (s spans) {
+	for r := range ranges {
+		s.add(blockmap.Range{Off: r.Off - t.start, Len: r.Len})
+	}
+	return s
 }
 
 // Written says whether any of the device's bytes [off, off+n) were written since

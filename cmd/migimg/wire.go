@@ -35,6 +35,7 @@ type source struct {
 	table   *ptable.Table // the device's
 	blocks  *blockmap.Map
 	volumes *blockmap.VolumeInfo
+	scoped  ptable.Scope // with what was chosen
 	edit    *ptable.Edit
 	view    io.ReaderAt // the disk as the images have it
 	// served is the same for readers of the mount: it may be slowed down.
