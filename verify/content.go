@@ -29,6 +29,7 @@ type comparison struct {
 	problems []Problem
 	fails    int
 	unknown  int
+	moved    int64 // bytes in blocks that differ where the source was written
 	done     int64
 }
 
@@ -58,6 +59,9 @@ func (r *Report) compare(ctx context.Context, d decoder.Disk, o Options, where f
 		if n := listed[s] - o.MaxDiffs; n > 0 {
 			ps.Add(Problem{Severity: s, Offset: -1, FileOffset: -1, What: fmt.Sprintf("%d more ranges like these", n)})
 		}
+	}
+	if c.moved > 0 {
+		ps.Add(Problem{Severity: decoder.Unknown, Offset: -1, FileOffset: -1, What: fmt.Sprintf("%d bytes cannot be compared: they were written on the source since the image's moment; the image: %s", c.moved, c.src.Moving.Words())})
 	}
 	a := aspect(Content, c.summary(), ps)
 	if c.src == nil && a.Status == Pass {
@@ -148,7 +152,7 @@ func (c *comparison) advance(n int64) {
 }
 
 // finish takes in what a worker found out about a chunk.
-func (c *comparison) finish(k chunk, compared, zeros int64, found []Problem) {
+func (c *comparison) finish(k chunk, compared, zeros, moved int64, found []Problem) {
 	for i := range found {
 		found[i].FileOffset = c.d.Locate(found[i].Offset)
 		found[i].Where = c.where(found[i].Offset)
@@ -160,6 +164,7 @@ func (c *comparison) finish(k chunk, compared, zeros int64, found []Problem) {
 	} else {
 		c.r.Compared += compared
 		c.r.Zeros += zeros
+		c.moved += moved
 	}
 	for _, p := range found {
 		if p.Severity == decoder.Fail {

@@ -83,6 +83,18 @@ type Source struct {
 	// Where names what lies at an offset of the device ("partition 2 (ext4 /)").
 	// nil: the partition table's number is named.
 	Where func(off int64) string
+	// Moving is nil where nobody has written to R since the image's moment.
+	Moving *Moving
+}
+
+// Moving is a source that somebody writes to. What differs there is undecided, and not
+// a defect: the image has what was there before.
+type Moving struct {
+	// Written says whether any of the range was, or may have been, written since the
+	// image's moment. It is asked after the range was read.
+	Written func(Range) (bool, error)
+	// Words sum up how far the image itself is of its moment; they are asked for last.
+	Words func() string
 }
 
 // Options of a check. The zero value is ready.

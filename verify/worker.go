@@ -14,7 +14,8 @@ const (
 	// joinGap is how much free space may lie between two ranges of the source
 	// for both to be read at once.
 	joinGap = 64 << 10
-	// sectorSize is the unit in which the source is read again after an error.
+	// sectorSize is the unit in which the source is read again after an error, and in
+	// which it is asked what was written.
 	sectorSize = 4 << 10
 )
 
@@ -25,12 +26,13 @@ type worker struct {
 
 	bad   []Range // of the chunk: not to be compared
 	found []Problem
+	moved int64
 }
 
 // chunk compares one chunk: the carried ranges with the source, the rest with
 // zeros.
 func (w *worker) chunk(k chunk) {
-	w.bad, w.found = w.bad[:0], nil
+	w.bad, w.found, w.moved = w.bad[:0], nil, 0
 	img := w.img[:k.n]
 	w.readImage(img, k.off)
 	var compared, zeros int64
@@ -39,7 +41,7 @@ func (w *worker) chunk(k chunk) {
 		for _, b := range w.bad {
 			compared -= b.Len
 		}
-		w.c.finish(k, compared, 0, w.found)
+		w.c.finish(k, compared, 0, 0, w.found)
 		return
 	}
 	w.readSource(k)
@@ -51,7 +53,7 @@ func (w *worker) chunk(k chunk) {
 		})
 		pos = r.End()
 	}
-	w.c.finish(k, compared, zeros, w.found)
+	w.c.finish(k, compared-w.moved, zeros, w.moved, w.found)
 }
 
 // each calls f for what of r could be read, and returns how much that is.
@@ -141,16 +143,9 @@ func (w *worker) equal(img, src []byte, off int64) {
 	if bytes.Equal(img, src) {
 		return
 	}
-	first, last, n := -1, 0, 0
-	for i := range img {
-		if img[i] != src[i] {
-			if first < 0 {
-				first = i
-			}
-			last, n = i, n+1
-		}
+	if d := w.differ(img, src, off); d.n > 0 {
+		w.fail(off+int64(d.first), "differs from the source: %#02x instead of %#02x; %d bytes differ up to %d", img[d.first], src[d.first], d.n, off+int64(d.last))
 	}
-	w.fail(off+int64(first), "differs from the source: %#02x instead of %#02x; %d bytes differ up to %d", img[first], src[first], n, off+int64(last))
 }
 
 // zero checks a range that is not carried.
@@ -168,6 +163,44 @@ func (w *worker) zero(img []byte, off int64) {
 		}
 	}
 	w.fail(off+int64(first), "is %#02x where the source carries nothing and zeros belong; %d bytes are not zero up to %d", img[first], n, off+int64(last))
+}
+
+// difference is where two ranges of bytes differ: the first and the last of n bytes.
+type difference struct{ first, last, n int }
+
+// differ compares block by block. Blocks that were written on the source are counted as
+// moved.
+func (w *worker) differ(img, src []byte, off int64) (d difference) {
+	for at := 0; at < len(img); {
+		end := min(len(img), at+sectorSize-int((off+int64(at))%sectorSize))
+		if !bytes.Equal(img[at:end], src[at:end]) && !w.written(Range{off + int64(at), int64(end - at)}) {
+			for i := at; i < end; i++ {
+				if img[i] != src[i] {
+					if d.n == 0 {
+						d.first = i
+					}
+					d.last, d.n = i, d.n+1
+				}
+			}
+		}
+		at = end
+	}
+	return d
+}
+
+// written says whether a block that differs was written since.
+func (w *worker) written(r Range) bool {
+	m := w.c.src.Moving
+	if m == nil {
+		return false
+	}
+	yes, err := m.Written(r)
+	if err != nil {
+		w.found = append(w.found, Problem{Severity: decoder.Unknown, Offset: r.Off, What: fmt.Sprintf("whether %d bytes that differ were written on the source cannot be found out: %v", r.Len, err)})
+	} else if yes {
+		w.moved += r.Len
+	}
+	return yes || err != nil
 }
 
 // allZero compares b with itself, moved by one byte: bytes.Equal is the fastest

@@ -33,6 +33,12 @@ func (m marker) synced() bool {
 	return !errors.Is(err, xattr.ENOATTR)
 }
 
+// moment is what a sync brought the copy to, in RFC 3339; empty where none did.
+func (m marker) moment() string {
+	b, _ := xattr.Get(m.path, t0Attr)
+	return string(b)
+}
+
 // incomplete says whether a sync of the copy was interrupted, or is under way.
 func (m marker) incomplete() bool {
 	if _, err := os.Lstat(m.beside()); err == nil {

@@ -1,19 +1,13 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"iter"
 	"os"
 	"path/filepath"
 
 	"github.com/urfave/cli/v2"
 
-	"migimg/blockmap"
-	"migimg/blockmap/device"
-	"migimg/blockmap/ptable"
 	"migimg/verify"
 )
 
@@ -86,6 +80,11 @@ func verifyAll(c *cli.Context, path string) ([]*verify.Report, error) {
 		}
 		source = abs
 	}
+	if at := (marker{path}).moment(); at != "" && source != "" {
+		if _, ok := isMountpoint(source); ok {
+			return nil, fmt.Errorf("%s is the disk as of %s, to which a sync brought it, and %s has an earlier one: compare it with the device", path, at, source)
+		}
+	}
 	if source != "" {
 		src, release, err := openSource(c, source, p)
 		if err != nil {
@@ -131,89 +130,4 @@ func verifyFile(c *cli.Context, path, format string, o verify.Options, p *progre
 	}
 	o.Progress = func(done, total int64) { p.say("migimg: verifying %s: %s of %s", path, human(done), human(total)) }
 	return verify.Check(c.Context, verify.Image{Name: path, Format: format, R: f, Size: st.Size(), Path: path}, o)
-}
-
-// openSource opens what an image is compared with: the device of a mount, by
-// that mount's map, or a device that is mapped now.
-func openSource(c *cli.Context, path string, p *progress) (*verify.Source, func(), error) {
-	abs, mounted := isMountpoint(path)
-	if !mounted {
-		o, err := sourceOptionsFrom(c)
-		if err != nil {
-			return nil, nil, err
-		}
-		o.progress = p
-		s, err := open(c.Context, path, o)
-		if err != nil {
-			return nil, nil, err
-		}
-		src := &verify.Source{R: s.edit.View(endless{s.dev, s.dev.Size()}), Size: s.blocks.Size(), Where: where(s.volumes), Carried: func(yield func(verify.Range) bool) {
-			for r := range s.blocks.Ranges(0, s.blocks.Size()) {
-				if !yield(verify.Range(r)) {
-					return
-				}
-			}
-		}}
-		return src, s.Close, nil
-	}
-	b, err := os.ReadFile(filepath.Join(abs, ".migimg/map.json"))
-	if err != nil {
-		return nil, nil, err
-	}
-	var doc mapDocument
-	if err := json.Unmarshal(b, &doc); err != nil {
-		return nil, nil, fmt.Errorf("%s/.migimg/map.json: %w", abs, err)
-	}
-	dev, err := device.Open(doc.Source.Device)
-	if err != nil {
-		return nil, nil, err
-	}
-	if dev.Size() != doc.Source.Size {
-		dev.Close()
-		return nil, nil, fmt.Errorf("%s had %d bytes when it was mounted and has %d now: mount it again", doc.Source.Device, doc.Source.Size, dev.Size())
-	}
-	edit := ptable.Edit{Patches: doc.Patches}
-	src := &verify.Source{R: edit.View(endless{dev, dev.Size()}), Size: doc.Map.DiskSize, Carried: pairs(doc.Ranges), Where: where(doc.Volumes)}
-	return src, dev.Close, nil
-}
-
-// endless has zeros beyond the device's end: the images' disk may be larger.
-type endless struct {
-	io.ReaderAt
-	size int64
-}
-
-func (e endless) ReadAt(p []byte, off int64) (int, error) {
-	n := max(0, min(int64(len(p)), e.size-off))
-	clear(p[n:])
-	if m, err := e.ReaderAt.ReadAt(p[:n], off); int64(m) < n {
-		return m, err
-	}
-	return len(p), nil
-}
-
-func pairs(list [][2]int64) iter.Seq[verify.Range] {
-	return func(yield func(verify.Range) bool) {
-		for _, r := range list {
-			if !yield(verify.Range{Off: r[0], Len: r[1]}) {
-				return
-			}
-		}
-	}
-}
-
-// where names what lies at an offset of the device.
-func where(root *blockmap.VolumeInfo) func(off int64) string {
-	return func(off int64) string {
-		v := volumeAt(root, off)
-		switch {
-		case v.Name != "" && v.Type != "":
-			return fmt.Sprintf("%s (%s)", volumeWord(v.Name), v.Type)
-		case v.Name != "":
-			return volumeWord(v.Name)
-		case len(root.Children) > 0:
-			return "outside any partition"
-		}
-		return or(root.Type, "the device")
-	}
 }
