@@ -139,19 +139,18 @@ func (d *reader) compressed(name string, seg *Segment) (err error) {
 	s := &plain{d: d, z: z}
 	var magic [6]byte
 	for {
-		var b [1]byte
-		_, err := io.ReadFull(s, b[:])
-		switch {
+		switch err := s.skipNULs(); {
 		case errors.Is(err, io.EOF):
 			return z.end()
 		case err != nil:
 			return err
-		case b[0] == 0:
-			continue
-		case b[0] != '0':
+		}
+		if _, err := io.ReadFull(s, magic[:1]); err != nil {
+			return err
+		}
+		if magic[0] != '0' {
 			return errors.New("what is compressed is not a cpio archive")
 		}
-		magic[0] = b[0]
 		if _, err := io.ReadFull(s, magic[1:]); err != nil {
 			return err
 		}
@@ -206,6 +205,22 @@ func (p *plain) Read(b []byte) (int, error) {
 	n := copy(b, p.buf[p.i:p.n])
 	p.i += n
 	return n, nil
+}
+
+// skipNULs goes on to the next byte that is none. There may be gigabytes of them.
+func (p *plain) skipNULs() error {
+	for {
+		if err := p.fill(); err != nil {
+			return err
+		}
+		b := p.buf[p.i:p.n]
+		if b[0] == 0 && bytes.Equal(b[:len(b)-1], b[1:]) { // all of them
+			p.i = p.n
+			continue
+		}
+		p.i = p.n - len(bytes.TrimLeft(b, "\x00"))
+		return nil
+	}
 }
 
 func (p *plain) Skip(n int64) error {
