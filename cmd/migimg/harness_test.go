@@ -14,6 +14,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -53,13 +55,14 @@ func testMain(m *testing.M) int {
 		return 1
 	}
 	code := m.Run()
-	left := leftovers()
+	ours := func(pid int) bool { return pid == os.Getpid() }
+	left := leftovers(ours)
 	for range 500 { // a loop device is there until nobody looks at it any more
 		if len(left) == 0 {
 			break
 		}
 		time.Sleep(20 * time.Millisecond)
-		left = leftovers()
+		left = leftovers(ours)
 	}
 	if len(left) > 0 {
 		fmt.Fprintln(os.Stderr, "left behind:", left)
@@ -68,28 +71,42 @@ func testMain(m *testing.M) int {
 	return code
 }
 
-// mark is in the path of everything that the tests mount or loop.
+// mark is in the path of everything that the tests mount or loop; the number of their
+// process follows.
 const mark = "migimg-e2e-"
 
-func leftovers() (left []string) {
+var marked = regexp.MustCompile(mark + `(\d+)-`)
+
+// leftovers are the mounts and loop devices of the processes asked for.
+func leftovers(of func(pid int) bool) (left []string) {
+	theirs := func(line string) bool {
+		m := marked.FindStringSubmatch(line)
+		if m == nil {
+			return false
+		}
+		pid, err := strconv.Atoi(m[1])
+		return err == nil && of(pid)
+	}
 	table, _ := os.ReadFile("/proc/self/mounts")
 	for line := range strings.Lines(string(table)) {
-		if strings.Contains(line, mark) {
+		if theirs(line) {
 			left = append(left, strings.Fields(line)[1])
 		}
 	}
 	out, _ := exec.Command("losetup", "-n", "-O", "NAME,BACK-FILE").Output()
 	for line := range strings.Lines(string(out)) {
-		if strings.Contains(line, mark) {
+		if theirs(line) {
 			left = append(left, strings.Fields(line)[0])
 		}
 	}
 	return left
 }
 
+// sweep removes what runs left that are no more.
 func sweep() {
+	gone := func(pid int) bool { return unix.Kill(pid, 0) == unix.ESRCH }
 	for range 3 {
-		for _, x := range leftovers() {
+		for _, x := range leftovers(gone) {
 			if strings.HasPrefix(x, "/dev/") {
 				_ = exec.Command("losetup", "-d", x).Run()
 			} else {
@@ -102,7 +119,7 @@ func sweep() {
 // tempDir is a directory of the test's own whose name bears the mark.
 func tempDir(t testing.TB) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", mark)
+	dir, err := os.MkdirTemp("", fmt.Sprint(mark, os.Getpid(), "-"))
 	if err != nil {
 		t.Fatal(err)
 	}
