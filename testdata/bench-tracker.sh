@@ -17,7 +17,7 @@ fi
 export PATH="$PATH:/usr/local/go/bin:/usr/local/sbin:/usr/sbin:/sbin"
 echo "Linux $(uname -r), $(nproc) CPUs"
 echo
-MIGIMG_TRACK_PAIRS=${PAIRS:-100} go test -tags integration -count=1 -timeout 1h -run '^TestOverhead$' ./blockmap/device/track |
-    grep -v '^\(PASS\|ok\)'
+MIGIMG_TRACK_PAIRS=${PAIRS:-100} go test -tags integration -count=1 -timeout 1h -v -run '^TestOverhead$' ./blockmap/device/track |
+    grep '^|\|^In the programs\|^ *[a-z_]*\.go:\|FAIL'
 echo
 echo "Wanted: a ratio of at least 0.98."
