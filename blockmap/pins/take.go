@@ -41,6 +41,9 @@ type Plan struct {
 	Freezer Freezer
 	// Tracker may be nil: all is then read while the filesystems are frozen.
 	Tracker Tracker
+	// Before, if not nil, is called right before each freeze, and right after an Epoch:
+	// the next one tells what was written since.
+	Before func()
 	// Also yields what has to be held besides, whatever it is; nil is nothing. It is
 	// asked whenever the device was mapped, the last time while it is frozen and after
 	// the last Epoch.
@@ -107,6 +110,12 @@ type taking struct {
 func (t *taking) take(ctx context.Context) (*Taken, error) {
 	if err := t.ahead(ctx); err != nil {
 		return nil, err
+	}
+	if t.Before != nil {
+		if _, err := t.forget(); err != nil {
+			return nil, err
+		}
+		t.Before()
 	}
 	// The collector would stop the world while the server waits.
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))

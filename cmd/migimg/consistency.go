@@ -154,7 +154,7 @@ func (c *consistency) words() string {
 	case c.Tracked:
 		text += fmt.Sprintf(" was frozen for %d ms at T0: structures are exactly T0's, files too but for those in .migimg/drift.json", p.Frozen)
 	default:
-		text += fmt.Sprintf(" was frozen for %d ms at T0: structures are exactly T0's, but which files were written since is not tracked: %s", p.Frozen, c.Untracked)
+		text += fmt.Sprintf(" was frozen for %d ms at T0: structures are exactly T0's, but writes are not tracked: %s", p.Frozen, c.Untracked)
 	}
 	if len(live) > 0 {
 		if text != "" {

@@ -16,8 +16,9 @@ import (
 // drift is the document .migimg/drift.json: what of the images is newer than T0.
 type drift struct {
 	T0 time.Time `json:"t0"`
-	// State is "none" where nothing can drift, "tracked" where all of it is known, and
-	// "unknown"; Detail says why.
+	// State is "none" where nothing can drift, "tracked" where all of it is known,
+	// "compared" where writes are not tracked and what the filesystems say of their files
+	// was compared, and "unknown"; Detail says why.
 	State  string `json:"state"`
 	Detail string `json:"detail"`
 	// Bytes is how much was served after it had been written, to 4 KiB.
@@ -54,9 +55,11 @@ func (s *source) drifted(ctx context.Context) drift {
 	switch {
 	case s.consistency.Level == levelOffline || s.consistency.Level == levelFrozen:
 		return d
-	case m == nil || m.tracker == nil:
+	case m == nil:
 		d.State = "unknown"
 		return d
+	case m.tracker == nil:
+		return m.compare(ctx, s)
 	}
 	files := map[fileKey]*driftFile{}
 	for r := range m.drift.Served() {
@@ -70,6 +73,12 @@ func (s *source) drifted(ctx context.Context) drift {
 	} else if s.consistency.Level == levelLive {
 		d.State, d.Detail = "unknown", s.consistency.Detail
 	}
+	d.list(ctx, s, files)
+	return d
+}
+
+// list names the files and sorts them.
+func (d *drift) list(ctx context.Context, s *source, files map[fileKey]*driftFile) {
 	s.nameFiles(ctx, files)
 	for _, f := range files {
 		f.Kind = kindOf(f.Path)
@@ -78,7 +87,6 @@ func (s *source) drifted(ctx context.Context) drift {
 	slices.SortFunc(d.Files, func(a, b driftFile) int {
 		return cmp.Or(cmp.Compare(a.Volume, b.Volume), cmp.Compare(a.Path, b.Path), cmp.Compare(a.Inode, b.Inode), cmp.Compare(a.Tree, b.Tree))
 	})
-	return d
 }
 
 // add accounts for a carried range that was served late.
@@ -89,14 +97,7 @@ func (d *drift) add(r blockmap.Range, all *blockmap.Files, files map[fileKey]*dr
 		if x.File == (blockmap.FileID{}) {
 			continue // some file's, the scanner cannot tell whose
 		}
-		k := fileKey{x.Volume, x.File}
-		f := files[k]
-		if f == nil {
-			f = &driftFile{Volume: x.Volume, Inode: x.File.Inode, Tree: x.File.Tree}
-			files[k] = f
-		}
-		f.Bytes += x.Len
-		f.Ranges = append(f.Ranges, blockmap.Range{Off: x.At, Len: x.Len})
+		note(x, files)
 		if x.Off > at {
 			d.NoFile += x.Off - at
 		}
@@ -105,6 +106,18 @@ func (d *drift) add(r blockmap.Range, all *blockmap.Files, files map[fileKey]*dr
 	if at < r.End() {
 		d.NoFile += r.End() - at
 	}
+}
+
+// note adds an extent to its file.
+func note(x blockmap.FileExtent, files map[fileKey]*driftFile) {
+	k := fileKey{x.Volume, x.File}
+	f := files[k]
+	if f == nil {
+		f = &driftFile{Volume: x.Volume, Inode: x.File.Inode, Tree: x.File.Tree}
+		files[k] = f
+	}
+	f.Bytes += x.Len
+	f.Ranges = append(f.Ranges, blockmap.Range{Off: x.At, Len: x.Len})
 }
 
 // nameFiles finds the files' paths at T0. One that is not found keeps its number.
@@ -181,6 +194,8 @@ func (d *drift) words() string {
 		return "none: nothing of the device can move"
 	case d.State == "unknown":
 		return "unknown: " + d.Detail
+	case d.State == "compared" && len(d.Files) == 0:
+		return "none so far, by what the filesystems say of their files"
 	case d.Bytes == 0:
 		return "none so far: what was read is exactly T0's"
 	case len(d.Files) == 0:

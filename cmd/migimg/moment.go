@@ -26,6 +26,7 @@ type momentOptions struct {
 	spool  string        // a folder for the rest of them
 	resync *resync       // nil unless it is a copy that is brought up to T0
 	frozen func()        // for tests: called when T0 has come, and while it lasts
+	blind  bool          // for tests: writes are not tracked
 }
 
 // freezeLimit is how long a filesystem stays frozen that is to be frozen for as long
@@ -45,6 +46,12 @@ type moment struct {
 
 	mu    sync.Mutex
 	names map[fileKey]string // paths at T0 that were found, which never change
+
+	// Where writes are not tracked:
+	comparing  sync.Mutex
+	since      time.Time // T0, with the reading of the monotonic clock
+	compared   *drift
+	comparedAt time.Time
 }
 
 func (m *moment) Close() error {
@@ -65,19 +72,6 @@ func (m *moment) Close() error {
 		m.store.Close()
 	}
 	return errors.Join(errs...)
-}
-
-// pinsStatus is how T0 was taken.
-type pinsStatus struct {
-	// Frozen is how long writers waited, of which Kernel until all was written out,
-	// in milliseconds.
-	Frozen int64 `json:"frozen_ms"`
-	Kernel int64 `json:"kernel_ms"`
-	// Read is what was read meanwhile; Memory and Spool are what is held, in bytes.
-	Read   int64 `json:"read_bytes"`
-	Memory int64 `json:"memory_bytes"`
-	Spool  int64 `json:"spool_bytes,omitempty"`
-	Tries  int   `json:"tries"`
 }
 
 // toFreeze are the filesystems in scope that are mounted read-write, one use of
@@ -208,83 +202,6 @@ func (s *source) scanner(uses []device.Use, o sourceOptions) pins.Scan {
 	}
 }
 
-// pin takes T0 and thaws.
-func (s *source) pin(ctx context.Context, uses []device.Use, o sourceOptions) error {
-	m := s.moment
-	memory := o.moment.memory
-	if memory == 0 {
-		memory = freeMemory() / 4
-	}
-	var err error
-	resync := o.moment.resync
-	if resync != nil {
-		m.tracker, m.borrowed = resync.tracker, true // and all that moved is held
-	} else {
-		if m.tracker, err = startTracker(s.dev); err != nil {
-			s.consistency.Untracked = err.Error()
-		}
-		s.holdSnapshots(ctx, uses)
-	}
-	m.drift = pins.NewDrift(s.faults)
-	freezing := &freezing{Freezer: m.freezer, frozen: o.moment.frozen}
-	plan := pins.Plan{
-		Options: pins.Options{Memory: memory, Spool: o.moment.spool},
-		Dev:     &over{Layer: m.drift, Device: s.dev},
-		Scan:    s.scanner(uses, o),
-		Freezer: freezing,
-		Limit:   o.moment.limit,
-	}
-	if m.tracker != nil {
-		plan.Tracker = m.tracker
-	}
-	if resync != nil {
-		plan.Also = resync.also
-	}
-	taken, err := pins.Take(ctx, plan)
-	if err != nil {
-		return err
-	}
-	if err := m.freezer.Close(); err != nil {
-		return err
-	}
-	m.freezer = nil
-	m.store, m.files = taken.Store, taken.Files
-	if m.tracker != nil {
-		m.drift.Begin(m.tracker.Written)
-		s.consistency.Tracked = true
-	}
-	s.blocks, s.volumes, s.t0 = taken.Map, taken.Volumes, freezing.moment.T0
-	mem, spool := m.store.Bytes()
-	s.consistency.Pins = &pinsStatus{Frozen: taken.Frozen.Milliseconds(), Kernel: taken.Kernel.Milliseconds(), Read: taken.Read, Memory: mem, Spool: spool, Tries: taken.Tries}
-	return nil
-}
-
-// holdSnapshots keeps the extents of T0 from being used again on btrfs, where data
-// whose checksum is another's cannot be read at all. Without, the image is what
-// the drift says that it is.
-func (s *source) holdSnapshots(ctx context.Context, uses []device.Use) {
-	var points []string
-	for _, u := range uses {
-		if u.FSType == "btrfs" {
-			points = append(points, u.Point)
-			_, err := snapshots.Sweep(u.Point) // what a run that was killed left there
-			s.consistency.note(err)
-		}
-	}
-	if len(points) == 0 {
-		return
-	}
-	held, err := snapshots.Hold(ctx, points...)
-	s.consistency.note(err)
-	if err != nil {
-		return
-	}
-	s.moment.held = held
-	for _, path := range held.Left() {
-		s.consistency.note(fmt.Errorf("btrfs subvolume %s has a swap file in use and is not held by a snapshot: what is written in it since T0 may be unreadable in the image", path))
-	}
-}
-
 // hold freezes, maps, and leaves it frozen.
 func (s *source) hold(ctx context.Context, uses []device.Use, o sourceOptions) error {
 	m := s.moment
@@ -301,20 +218,4 @@ func (s *source) hold(ctx context.Context, uses []device.Use, o sourceOptions) e
 	}
 	s.blocks, s.volumes, s.t0, m.files = x.Map, x.Volumes, at.T0, x.Files
 	return nil
-}
-
-// freeMemory is how much memory can be had without harm, in bytes (proc(5),
-// meminfo, MemAvailable).
-func freeMemory() int64 {
-	b, err := os.ReadFile("/proc/meminfo")
-	if err != nil {
-		return 1 << 30
-	}
-	for line := range strings.Lines(string(b)) {
-		var kib int64
-		if _, err := fmt.Sscanf(line, "MemAvailable: %d kB", &kib); err == nil {
-			return kib << 10
-		}
-	}
-	return 1 << 30
 }

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -63,6 +64,7 @@ func TestPinned(t *testing.T) {
 			if err := <-done; err != nil {
 				t.Fatal(err)
 			}
+			verifiesMoving(t, point, copied, &d)
 			run(t, program, "umount", point)
 			umount()
 			if s.Consistency.Level != levelPinned || s.Consistency.Pins == nil || s.Map.CarriedBytes > 400<<20 {
@@ -194,5 +196,39 @@ func churn(dir string, stop <-chan struct{}) error {
 			_ = os.Remove(name(i * 5))
 		}
 		time.Sleep(100 * time.Microsecond)
+	}
+}
+
+// verifiesMoving has verify compare a copy with a device that has moved on: what was
+// written is undecided, and what was not is a difference if it is one.
+func verifiesMoving(t *testing.T, point, copied string, d *drift) {
+	t.Helper()
+	code, out := exitStatus(t, "verify", copied, "--source", point)
+	if code != exitUndecided || !strings.Contains(out, "were written on the source since") {
+		t.Errorf("verify: exit %d\n%s", code, out)
+	}
+	if len(d.Files) > 0 && !strings.Contains(out, fmt.Sprintf("but for %d files", len(d.Files))) {
+		t.Errorf("verify does not name what moved:\n%s", out)
+	}
+	f, err := os.OpenFile(copied, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	b := readAll(t, copied)
+	old := []byte(strings.Repeat("77", 2000)) // of a file that nobody writes to
+	at := int64(bytes.Index(b, old))
+	if at < 0 {
+		t.Fatal("an old file is not in the copy")
+	}
+	flip := func(to string) {
+		if _, err := f.WriteAt([]byte(to), at+100); err != nil {
+			t.Fatal(err)
+		}
+	}
+	flip("X")
+	defer flip("7")
+	if code, out := exitStatus(t, "verify", copied, "--source", point); code != exitFindings || !strings.Contains(out, "0x58 instead of 0x37") {
+		t.Errorf("verify of a flipped byte: exit %d\n%s", code, out)
 	}
 }
