@@ -2,16 +2,21 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
+	"math"
 	"slices"
+	"sync"
 	"time"
 
 	"migimg/blockmap"
 	"migimg/blockmap/pins"
 	"migimg/blockmap/ptable"
 	"migimg/verify/tool"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // resync brings a copy of an image up to a new T0. The device is read in rounds: what
@@ -143,10 +148,9 @@ func (r *resync) last(ctx context.Context, out *resynced) error {
 	if err != nil {
 		return err
 	}
-	for _, f := range free {
-		if err := r.copy.Zero(f.Off, f.Len); err != nil {
-			return err
-		}
+	err = inParallel(ctx, free, math.MaxInt64, func(f blockmap.Range) error { return r.copy.Zero(f.Off, f.Len) })
+	if err != nil {
+		return err
 	}
 	if err := r.tracker.Lost(); err != nil {
 		return fmt.Errorf("%s: %w", r.device, err)
@@ -163,27 +167,29 @@ func (r *resync) last(ctx context.Context, out *resynced) error {
 // emptied finds what an earlier sync may have freed in the copy, and adds it to what
 // is to be done: it may be carried again, without having been written.
 func (r *resync) emptied(ctx context.Context) error {
-	buf := make([]byte, piece)
-	var found spans
-	for _, p := range r.had.within(r.inScope).without(r.moved) {
-		for off := p.Off; off < p.End(); off += piece {
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
-			r.progress.say("migimg: reading the copy: %s of %s", human(off), human(r.copy.Size()))
-			b := buf[:min(piece, p.End()-off)]
-			if err := blockmap.ReadFull(r.copy, b, off); err != nil {
-				return err
-			}
-			for at := 0; at < len(b); at += sector {
-				if s := b[at:min(len(b), at+sector)]; bytes.Equal(s, zeros[:len(s)]) {
-					found.add(blockmap.Range{Off: off + int64(at), Len: int64(len(s))})
-				}
+	var mu sync.Mutex
+	var found []blockmap.Range
+	err := inParallel(ctx, r.had.within(r.inScope).without(r.moved), piece, func(p blockmap.Range) error {
+		r.progress.say("migimg: reading the copy: %s of %s", human(p.Off), human(r.copy.Size()))
+		b := buffers.Get().(*[piece]byte)
+		defer buffers.Put(b)
+		if err := blockmap.ReadFull(r.copy, b[:p.Len], p.Off); err != nil {
+			return err
+		}
+		var empty spans
+		for at := int64(0); at < p.Len; at += sector {
+			if s := b[at:min(p.Len, at+sector)]; bytes.Equal(s, zeros[:len(s)]) {
+				empty.add(blockmap.Range{Off: p.Off + at, Len: int64(len(s))})
 			}
 		}
-	}
-	r.todo = r.todo.union(found)
-	return nil
+		mu.Lock()
+		defer mu.Unlock()
+		found = append(found, empty...)
+		return nil
+	})
+	slices.SortFunc(found, func(a, b blockmap.Range) int { return cmp.Compare(a.Off, b.Off) })
+	r.todo = r.todo.union(spansOf(slices.Values(found)))
+	return err
 }
 
 // also is what has to be read under the freeze besides the structures: what was
@@ -202,32 +208,47 @@ func patched(e *ptable.Edit) (s spans) {
 }
 
 const (
-	piece  = 4 << 20  // read at once, in bytes
+	piece  = 1 << 20  // read at once, in bytes
+	depth  = 8        // so many at a time
 	hole   = 64 << 10 // of zeros, is not written but made one
 	sector = 512      // what a map frees, at the least
 )
 
-var zeros [hole]byte
+var (
+	zeros   [hole]byte
+	buffers = sync.Pool{New: func() any { return new([piece]byte) }}
+)
 
 // write brings parts of the image's disk into the copy.
 func (r *resync) write(ctx context.Context, s *source, parts spans) (time.Duration, error) {
 	begin := time.Now()
-	buf := make([]byte, piece)
+	err := inParallel(ctx, parts, piece, func(p blockmap.Range) error {
+		b := buffers.Get().(*[piece]byte)
+		defer buffers.Put(b)
+		if err := blockmap.ReadFull(s.view, b[:p.Len], p.Off); err != nil {
+			return fmt.Errorf("%s: %w", r.device, err)
+		}
+		return r.put(b[:p.Len], p.Off)
+	})
+	return max(time.Since(begin), time.Microsecond), err
+}
+
+// inParallel calls do for parts, cut into ranges of at most size bytes, several at a
+// time: what was written lies scattered, and most of the time is waiting.
+func inParallel(ctx context.Context, parts spans, size int64, do func(blockmap.Range) error) error {
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(depth)
 	for _, p := range parts {
-		for off := p.Off; off < p.End(); off += piece {
-			if ctx.Err() != nil {
-				return 0, context.Cause(ctx)
-			}
-			b := buf[:min(piece, p.End()-off)]
-			if err := blockmap.ReadFull(s.view, b, off); err != nil {
-				return 0, fmt.Errorf("%s: %w", r.device, err)
-			}
-			if err := r.put(b, off); err != nil {
-				return 0, err
-			}
+		for p.Len > 0 && gctx.Err() == nil {
+			part := blockmap.Range{Off: p.Off, Len: min(p.Len, size)}
+			g.Go(func() error { return do(part) })
+			p.Off, p.Len = part.End(), p.Len-part.Len
 		}
 	}
-	return max(time.Since(begin), time.Microsecond), nil
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	return context.Cause(ctx)
 }
 
 // put writes b, and leaves holes where it is zeros: the copy stays as small as it
