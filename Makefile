@@ -10,7 +10,7 @@ VERSION ?= $(shell git -c safe.directory=$(CURDIR) describe --tags --always --di
 FUZZTIME ?= 30s
 PKG ?= ./...
 
-.PHONY: help build man demo test test-unit test-integration golden fuzz bench bench-maps bench-tracker matrix look lint clean
+.PHONY: help build man demo test test-unit test-integration golden fuzz bench bench-maps bench-tracker bench-stall torture matrix look lint clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,14 @@ bench-maps: build ## mapping 100 GiB with 200 000 files, each filesystem, agains
 bench-tracker: ## what the write tracker costs: random writes with and without it, in turns (PAIRS=100)
 	testdata/install.sh bench
 	testdata/bench-tracker.sh
+
+torture: ## copies of a filesystem that is written to in every way, by migimg, dd and qemu-img (ROUNDS=20 FILES=200000 FS=ext4)
+	testdata/install.sh test torture
+	go test -tags integration,torture -v -count=1 -timeout 24h -run '^TestTorture$$' ./cmd/migimg
+
+bench-stall: ## how long writers wait while a mount takes T0, with up to FILES=1000000 files (STALLS=3 FS=xfs)
+	testdata/install.sh test
+	go test -tags integration,torture -v -count=1 -timeout 4h -run '^TestStall$$' ./cmd/migimg
 
 matrix: ## what is carried against what is used, per filesystem, variant and fill, in Markdown (FS="ext4 xfs" for a part)
 	testdata/install.sh test

@@ -2,7 +2,7 @@
 # Installs what `make demo`, `make test` and `make bench` need on Debian 12/13
 # and Ubuntu 22.04/24.04: only what is missing, quietly, as often as you like.
 #
-#   testdata/install.sh [demo|test|bench|lint|look]...      (default: demo test)
+#   testdata/install.sh [demo|test|bench|lint|look|torture]...      (default: demo test)
 #
 # A row is: the groups that need it, the program, the packages that bring it (the
 # releases name some differently: all of them that exist are installed). A
@@ -28,6 +28,8 @@ demo,test        qemu-system-x86_64  qemu-system-x86 seabios
 demo,test,bench  git              git
 demo,test,bench  make             make
 test             dumpe2fs         e2fsprogs
+torture          sqlite3          sqlite3
+torture          pgbench          postgresql
 test             sgdisk           gdisk
 test             parted           parted
 test             mkfs.xfs         xfsprogs
@@ -84,7 +86,7 @@ test             fstrim           util-linux
 test             ionice           util-linux
 bench            time             time
 bench            xmount           xmount
-bench            fio              fio
+bench,torture    fio              fio
 lint             git              git
 lint             make             make
 lint             shellcheck       shellcheck
