@@ -94,6 +94,7 @@ func All() []*Check {
 		&osCase,
 		&metaCoverage,
 		&metaScope,
+		&metaP2V,
 	}
 }
 

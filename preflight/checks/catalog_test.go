@@ -11,7 +11,7 @@ import (
 )
 
 func TestCatalog(t *testing.T) {
-	id, code := regexp.MustCompile(`^[a-z]+\.[a-z-]+$`), regexp.MustCompile(`^MIG\d{4}$`)
+	id, code := regexp.MustCompile(`^[a-z]+\.[a-z0-9-]+$`), regexp.MustCompile(`^MIG\d{4}$`)
 	ids, codes := map[string]bool{}, map[string]bool{}
 	for _, c := range All() {
 		if !id.MatchString(c.ID) || !code.MatchString(c.Code) || ids[c.ID] || codes[c.Code] {

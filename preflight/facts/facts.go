@@ -95,12 +95,14 @@ type Facts struct {
 	Crypttab  Crypttab
 	// LUKS are the headers of the encrypted volumes; Space the free space of the
 	// filesystems; Load what the running system writes. None needs a guest.
-	LUKS   []LUKSVolume
-	Space  []Space
-	Load   Load
-	Mounts Mounts
-	Swap   Swap
-	Names  Names
+	LUKS  []LUKSVolume
+	Space []Space
+	Load  Load
+	// Machine is what the running system runs on.
+	Machine Machine
+	Mounts  Mounts
+	Swap    Swap
+	Names   Names
 	// OtherMounts are mounts of the running system whose device is not on this
 	// disk; empty unless the guest is this machine's own system.
 	OtherMounts []OtherMount

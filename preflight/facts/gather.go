@@ -77,7 +77,7 @@ func steps(list ...func()) func(context.Context) error {
 }
 
 // inside looks into the volumes, with a guest or without.
-func (g *gatherer) inside() { g.luks(); g.space(); g.load() }
+func (g *gatherer) inside() { g.luks(); g.space(); g.load(); g.machine() }
 
 // guestKeys are the facts that only an operating system has.
 var guestKeys = []Key{

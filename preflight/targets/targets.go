@@ -52,6 +52,8 @@ type Target struct {
 	// OnePartition is what a disk with more than one filesystem for the system is
 	// answered with; the ESP and swap do not count.
 	OnePartition *Refusal `json:"one_partition,omitempty"`
+	// Physical is what the image of a physical machine is answered with.
+	Physical *Refusal `json:"physical_machine,omitempty"`
 	// Filesystems are the types that the root may have, Refused what is refused
 	// of them, Volumes what is refused of the layers below and beside.
 	Filesystems *Rule     `json:"root_filesystems,omitempty"`

@@ -208,6 +208,9 @@ func (p *problems) rules(t *Target) {
 	if t.OnePartition != nil {
 		refusal("one_partition", t.OnePartition, false)
 	}
+	if t.Physical != nil {
+		refusal("physical_machine", t.Physical, false)
+	}
 	for i := range t.Refused {
 		place := fmt.Sprintf("refused_filesystems[%d]", i)
 		refusal(place, &t.Refused[i], false)
