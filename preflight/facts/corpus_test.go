@@ -127,32 +127,3 @@ func TestCorpusOSRelease(t *testing.T) {
 	}
 	t.Logf("%d files, %d values without quotes", len(c.Cases), tolerated)
 }
-
-// Which mount a path lies on, against cloud-init.
-func TestCorpusMountInfo(t *testing.T) {
-	var c struct {
-		Cases []struct{ File, Path, Device, FSType, Mountpoint string }
-	}
-	load(t, "cloud-init-mounts/cases.json", &c)
-	n := 0
-	for _, x := range c.Cases {
-		if !strings.HasPrefix(x.File, "mountinfo") {
-			continue
-		}
-		b, err := os.ReadFile(corpus(t, "cloud-init-mounts/"+x.File))
-		if err != nil {
-			t.Fatal(err)
-		}
-		var best MountInfo
-		for _, m := range ParseMountInfo(string(b)) {
-			if (m.Point == "/" || x.Path == m.Point || strings.HasPrefix(x.Path, m.Point+"/")) && len(m.Point) >= len(best.Point) {
-				best = m
-			}
-		}
-		if best.Source != x.Device || best.FSType != x.FSType || best.Point != x.Mountpoint {
-			t.Errorf("%s %s: %+v, want %+v", x.File, x.Path, best, x)
-		}
-		n++
-	}
-	t.Logf("%d paths", n)
-}

@@ -29,12 +29,6 @@ func FuzzFstab(f *testing.F) {
 	})
 }
 
-func FuzzMountInfo(f *testing.F) {
-	f.Add("27 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n")
-	f.Add("27 1 8:1 / /\\040 - - x y")
-	f.Fuzz(func(t *testing.T, s string) { ParseMountInfo(s) })
-}
-
 func FuzzShellVars(f *testing.F) {
 	f.Add("A=b\nC=\"d \\\" e\"\nF='g'\n")
 	f.Add("A=\\")

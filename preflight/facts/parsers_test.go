@@ -115,13 +115,6 @@ func TestParseCloudConfig(t *testing.T) {
 	}
 }
 
-func TestParseMountInfo(t *testing.T) {
-	got := ParseMountInfo("22 27 0:21 / /sys rw,nosuid shared:7 - sysfs sysfs rw\n27 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n40 27 8:3 /sub /a\\040b rw master:1 propagate_from:2 - xfs /dev/my\\040disk rw\nbroken\n1 2 3\n")
-	if len(got) != 3 || got[2].Point != "/a b" || got[2].Source != "/dev/my disk" || got[2].Root != "/sub" || got[1].Dev != "8:1" || got[1].FSType != "ext4" {
-		t.Errorf("%+v", got)
-	}
-}
-
 func TestColon(t *testing.T) {
 	text := "root:x:0:0:root:/root:/bin/sh\n# c\n+nis\nbroken:line\n\nu:x:1:1::/:/bin/sh"
 	if l := ParseColon(text, 7); len(l) != 2 || l[1].Fields[0] != "u" || l[1].Line != 6 {

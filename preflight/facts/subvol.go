@@ -3,10 +3,10 @@ package facts
 import (
 	"errors"
 	"io/fs"
-	"os"
 	"path"
 	"strings"
 
+	"migimg/blockmap/device/mounttable"
 	"migimg/preflight/guestfs"
 )
 
@@ -55,12 +55,12 @@ func (g *gatherer) subvolumes(m *Mounts) {
 // mounted: what is mounted now exists.
 func (s *Subvolume) mounted(src *Source, point string) {
 	s.Why = "it is not mounted now"
-	b, err := os.ReadFile(path.Join(src.proc(), "1/mountinfo"))
+	table, err := mounttable.Read(path.Join(src.proc(), "1/mountinfo"))
 	if err != nil {
 		s.Why = err.Error()
 		return
 	}
-	for _, m := range ParseMountInfo(string(b)) {
+	for _, m := range table {
 		if m.Point == point && m.FSType == "btrfs" && strings.Trim(m.Root, "/") == s.Name {
 			s.There, s.Why = AnswerYes, ""
 		}

@@ -19,8 +19,9 @@ type Row struct {
 	// fs/proc_namespace.c), a dev_t: one number for all mounts and subvolumes of a
 	// filesystem, other than st_dev, of which each btrfs subvolume has its own.
 	Dev uint64
-	// Point is where it is mounted, Source what; FSType is the filesystem's type.
-	Point, FSType, Source string
+	// Point is where it is mounted, Root what of the filesystem ("/" is all of it), Source
+	// from where; FSType is the filesystem's type.
+	Point, Root, FSType, Source string
 	// Super are the superblock's options, as they are in the table.
 	Super string
 }
@@ -44,10 +45,12 @@ func Read(path string) ([]Row, error) {
 	return out, sc.Err()
 }
 
-// Parse reads one row, and says whether it is one.
+// Parse reads one row, and says whether it is one. Of white space, the kernel escapes
+// what it separates fields and rows by (mangle in fs/proc_namespace.c), and no other: it
+// can be in names. A source may be empty.
 func Parse(line string) (Row, bool) {
 	pre, post, ok := strings.Cut(line, " - ")
-	a, b := strings.Fields(pre), strings.Fields(post)
+	a, b := strings.Split(pre, " "), strings.SplitN(post, " ", 3)
 	if !ok || len(a) < 6 || len(b) < 3 {
 		return Row{}, false
 	}
@@ -59,7 +62,7 @@ func Parse(line string) (Row, bool) {
 	if err != nil {
 		return Row{}, false
 	}
-	return Row{ID: id, Dev: dev, Point: Unescape(a[4]), FSType: b[0], Source: Unescape(b[1]), Super: b[2]}, true
+	return Row{ID: id, Dev: dev, Point: Unescape(a[4]), Root: Unescape(a[3]), FSType: b[0], Source: Unescape(b[1]), Super: b[2]}, true
 }
 
 // Unescape undoes the octal escapes of the kernel's tables (\040).

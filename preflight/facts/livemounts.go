@@ -1,47 +1,17 @@
 package facts
 
 import (
-	"os"
 	"path"
 	"slices"
 	"strings"
+
+	"migimg/blockmap/device/mounttable"
 )
-
-// MountInfo is a line of /proc/PID/mountinfo (proc_pid_mountinfo(5)).
-type MountInfo struct {
-	// Dev is "MAJOR:MINOR"; Root the part of the filesystem that is mounted.
-	Dev, Root, Point, FSType, Source string
-	Options                          []string
-}
-
-// maxMounts bounds the mounts that are read.
-const maxMounts = 100_000
-
-// ParseMountInfo reads mountinfo. Lines that are not in its form are left out.
-func ParseMountInfo(s string) (out []MountInfo) {
-	for line := range strings.Lines(s) {
-		if len(out) == maxMounts {
-			break
-		}
-		head, tail, ok := strings.Cut(strings.TrimRight(line, "\n"), " - ")
-		if !ok {
-			continue
-		}
-		h, t := strings.Split(head, " "), strings.Split(tail, " ")
-		if len(h) < 6 || len(t) < 2 {
-			continue
-		}
-		m := MountInfo{Dev: h[2], Root: unescapeOctal(h[3]), Point: unescapeOctal(h[4]), FSType: t[0], Options: strings.Split(h[5], ",")}
-		m.Source = unescapeOctal(t[1])
-		out = append(out, m)
-	}
-	return out
-}
 
 // mountedNow says whether something is mounted at a path of process 1's tree:
 // the live tree then shows it, whichever disk it is on.
 func (g *gatherer) mountedNow(at string) bool {
-	b, err := os.ReadFile(path.Join(g.src.proc(), "1/mountinfo"))
+	table, err := mounttable.Read(path.Join(g.src.proc(), "1/mountinfo"))
 	if err != nil {
 		// Without it, what the topology says of this disk has to do.
 		for _, m := range g.src.Mounts {
@@ -51,7 +21,7 @@ func (g *gatherer) mountedNow(at string) bool {
 		}
 		return false
 	}
-	for _, m := range ParseMountInfo(string(b)) {
+	for _, m := range table {
 		if m.Point == at && m.FSType != "autofs" {
 			return true
 		}
@@ -69,7 +39,7 @@ func (g *gatherer) otherMounts() {
 	if !g.f.Guest.Live || g.f.Guest.RootPath != "/" {
 		return
 	}
-	b, err := os.ReadFile(path.Join(g.src.proc(), "1/mountinfo"))
+	table, err := mounttable.Read(path.Join(g.src.proc(), "1/mountinfo"))
 	if err != nil {
 		g.f.Guest.Problems = append(g.f.Guest.Problems, "which other disks are mounted: "+err.Error())
 		return
@@ -79,7 +49,7 @@ func (g *gatherer) otherMounts() {
 		own[m.Point] = true
 		own[m.Device] = true
 	}
-	for _, m := range ParseMountInfo(string(b)) {
+	for _, m := range table {
 		if own[m.Point] || own[m.Source] || !strings.HasPrefix(m.Source, "/dev/") || strings.HasPrefix(m.Source, "/dev/loop") ||
 			strings.HasPrefix(m.Source, "/dev/sr") || m.FSType == "squashfs" || m.FSType == "devtmpfs" || strings.HasPrefix(m.FSType, "fuse") {
 			continue
@@ -113,11 +83,10 @@ func (g *gatherer) learn(f Fstab) {
 			known[mapperName(l.Spec)] = i
 		}
 	}
-	if b, err := os.ReadFile(path.Join(g.src.proc(), "1/mountinfo")); err == nil {
-		for _, m := range ParseMountInfo(string(b)) {
-			if i, ok := at[m.Point]; ok && strings.HasPrefix(m.Source, "/dev/mapper/") {
-				known[m.Source] = i
-			}
+	table, _ := mounttable.Read(path.Join(g.src.proc(), "1/mountinfo")) // it only adds
+	for _, m := range table {
+		if i, ok := at[m.Point]; ok && strings.HasPrefix(m.Source, "/dev/mapper/") {
+			known[m.Source] = i
 		}
 	}
 	d.known = known
