@@ -16,6 +16,10 @@ const (
 	levelLive    = "live"    // the map and the data as they come: possibly torn
 )
 
+// levelStale is what has become of a mount whose filesystems were to stay frozen, and
+// were thawed: its images cannot be read any more.
+const levelStale = "stale"
+
 var levels = []string{levelOffline, levelFrozen, levelPinned, levelLive}
 
 // consistency says what the image of a moving device is worth.
@@ -37,6 +41,19 @@ func (c *consistency) note(err error) {
 	if err != nil {
 		c.Notes = append(c.Notes, err.Error())
 	}
+}
+
+// consistencyNow is what the images are worth now.
+func (s *source) consistencyNow() consistency {
+	c := s.consistency
+	if m := s.moment; m != nil && m.freezer != nil {
+		select {
+		case <-m.freezer.Broken():
+			c.Level, c.Detail = levelStale, errStale.Error()
+		default:
+		}
+	}
+	return c
 }
 
 // filesystemLevel is a mounted filesystem's rung.

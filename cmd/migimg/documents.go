@@ -119,7 +119,7 @@ func (d *documents) status() status {
 	s := d.src
 	st := status{
 		Version: versionString(), PID: os.Getpid(), Started: d.started, T0: s.t0,
-		Consistency: s.consistency, Absent: s.absent,
+		Consistency: s.consistencyNow(), Absent: s.absent,
 		Source: sourceStatus{Device: s.path, Size: s.dev.Size(), SectorSize: s.dev.SectorSize(), Block: s.dev.Block(), Direct: s.dev.Direct()},
 		Map:    s.mapStatus(),
 		Files:  s.fileStatus(), Volumes: s.volumeFiles(),
@@ -138,6 +138,9 @@ func (d *documents) status() status {
 	now := s.drifted(context.Background())
 	st.Drift = now.words()
 	st.Warnings = s.warnings()
+	if st.Consistency.Level == levelStale {
+		st.Warnings = append(st.Warnings, st.Consistency.Detail)
+	}
 	uses, err := s.dev.Uses(device.Roots{})
 	if err != nil {
 		st.Warnings = append(st.Warnings, "cannot tell how the device is used now: "+err.Error())

@@ -191,7 +191,7 @@ func (f *driftFile) name() string { return or(f.Path, fmt.Sprintf("inode %d", f.
 func (d *drift) words() string {
 	switch {
 	case d.State == "none":
-		return "none: nothing of the device can move"
+		return "none: what is read is exactly T0's"
 	case d.State == "unknown":
 		return "unknown: " + d.Detail
 	case d.State == "compared" && len(d.Files) == 0:

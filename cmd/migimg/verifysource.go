@@ -58,7 +58,7 @@ func openSource(c *cli.Context, path string, p *progress) (*verify.Source, func(
 	}
 	edit := ptable.Edit{Patches: doc.Patches}
 	src := &verify.Source{R: edit.View(endless{dev, dev.Size()}), Size: doc.Map.DiskSize, Carried: pairs(doc.Ranges), Where: where(doc.Volumes)}
-	if l := st.Consistency.Level; l == levelPinned || l == levelLive {
+	if l := st.Consistency.Level; l != levelOffline && l != levelFrozen {
 		m := &movingMount{point: abs}
 		src.Moving = &verify.Moving{Written: m.written, Words: m.words}
 	}
