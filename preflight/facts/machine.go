@@ -24,9 +24,9 @@ var virtualMakers = []string{"QEMU", "KVM", "VMware", "VMW", "innotek GmbH", "Vi
 	"Microsoft Corporation Virtual Machine", "Amazon EC2", "Google", "Alibaba Cloud", "Tencent Cloud", "Huawei Cloud", "OpenStack", "DigitalOcean", "Hetzner vServer", "Nutanix", "Red Hat", "oVirt", "Scaleway"}
 
 // machine asks the processor and the firmware, if the system on the disk is the one that
-// runs.
+// runs: that of another disk, mounted, may have come from anywhere.
 func (g *gatherer) machine() {
-	if !g.f.Guest.Live {
+	if !g.f.Guest.Live || g.f.Guest.RootPath != "/" {
 		return
 	}
 	m := &g.f.Machine

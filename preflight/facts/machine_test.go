@@ -34,10 +34,12 @@ func TestMachine(t *testing.T) {
 			}
 			g := &gatherer{f: &Facts{}, src: &Source{Proc: dir, Sys: dir}}
 			g.machine()
+			g.f.Guest.Live, g.f.Guest.RootPath = true, "/mnt"
+			g.machine()
 			if g.f.Machine != (Machine{}) {
 				t.Errorf("of a disk that does not run: %+v", g.f.Machine)
 			}
-			g.f.Guest.Live = true
+			g.f.Guest.RootPath = "/"
 			if g.machine(); g.f.Machine != x.want {
 				t.Errorf("%+v, want %+v", g.f.Machine, x.want)
 			}
