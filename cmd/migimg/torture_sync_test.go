@@ -23,7 +23,7 @@ type syncedCopy struct {
 func (s *stage) synced(t *testing.T) *syncedCopy {
 	t.Helper()
 	c := &syncedCopy{copied: s.copied("sync")}
-	point := mountMigimg(t, s.dev)
+	point := mountMigimg(t, s.dev, "--freeze-timeout", "1m") // however busy the disk is
 	run(t, "cp", "--no-preserve=mode", filepath.Join(point, "disk.qcow2"), c.raw+".qcow2")
 	r := &resync{rounds: 5, stall: time.Minute}
 	r.moment.frozen = c.frozen(t)
