@@ -17,7 +17,7 @@ import (
 // an image changes unseen.
 func golden(t *testing.T, c Case, out encoders.Output) {
 	t.Helper()
-	got := dump(out)
+	got := dump(t, out)
 	path := filepath.Join("testdata", "golden", c.Name+"."+out.Path+".txt")
 	if os.Getenv("MIGIMG_UPDATE_GOLDEN") == "1" {
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -38,7 +38,7 @@ func golden(t *testing.T, c Case, out encoders.Output) {
 }
 
 // dump is a plan as text: the segments, and the SHA-256 of the metadata in each.
-func dump(out encoders.Output) string {
+func dump(t *testing.T, out encoders.Output) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s: %d bytes, %d allocated, virtual size %d\n", out.Path, out.Format, out.Layout.Size(), out.Layout.Allocated(), out.VirtualSize)
 	for _, s := range out.Layout.Segments() {
@@ -50,7 +50,9 @@ func dump(out encoders.Output) string {
 		for sp := range out.Layout.Spans(s.Offset, s.Length) {
 			if sp.Kind == layout.Meta {
 				p := make([]byte, sp.Len)
-				sp.Compute(p, nil)
+				if err := sp.Compute(p, nil); err != nil {
+					t.Fatal(err)
+				}
 				_, _ = h.Write(p) // a hash never fails
 				n += sp.Len
 			}

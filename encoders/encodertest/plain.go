@@ -46,6 +46,5 @@ func (r plain) span(s layout.Span, p []byte) error {
 		copy(p, src)
 		return nil
 	}
-	s.Compute(p, src)
-	return nil
+	return s.Compute(p, src)
 }

@@ -16,19 +16,22 @@ func (s Span) Source() (off, n int64) {
 // Compute writes a Zero, Meta or Packed span's bytes to p, which is Len bytes
 // long. src is what the device has at Source; it is looked at for Packed only.
 // It serves what shows or checks a file piece by piece; [Reader] is what reads
-// it.
-func (s Span) Compute(p, src []byte) {
+// it. The error is that of Pack.
+func (s Span) Compute(p, src []byte) error {
 	switch {
 	case s.Kind == Packed:
-		part := &s.seg.Rec.Parts[s.part]
+		part := &s.seg.Rec.parts(s.rec)[s.part]
 		whole := make([]byte, part.Len)
-		part.Pack(whole, src)
+		if err := part.Pack(whole, src); err != nil {
+			return err
+		}
 		copy(p, whole[s.inner:])
 	case s.Kind == Meta && s.seg.Rec != nil:
-		s.seg.Rec.Parts[s.part].Fill(p, s.rec, s.inner)
+		s.seg.Rec.parts(s.rec)[s.part].Fill(p, s.rec, s.inner)
 	case s.Kind == Meta:
 		s.seg.Fill(p, s.inner)
 	default:
 		clear(p)
 	}
+	return nil
 }

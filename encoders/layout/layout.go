@@ -82,9 +82,11 @@ type Records struct {
 	Run func(k, max int64) int64
 	// Parts are the pieces of a record in their order.
 	Parts []Part
+	// Varied is set where records differ in length; Parts and Len are not used then.
+	Varied *Varied
 }
 
-// Len is the length of one record in the file, in bytes.
+// Len is the length of one record in the file, in bytes; 0 where they differ.
 func (r *Records) Len() (n int64) {
 	for _, p := range r.Parts {
 		n += p.Len
@@ -102,8 +104,9 @@ type Part struct {
 	// Off is for Data: where in the record's device range the part begins.
 	Off int64
 	// Pack is for Packed: it computes the whole part (len(dst) == Len) from the
-	// record's whole device range (len(src) == Unit).
-	Pack func(dst, src []byte)
+	// record's whole device range (len(src) == Unit). It fails where src is not
+	// what the layout was planned for.
+	Pack func(dst, src []byte) error
 }
 
 // Span is a run of bytes of one kind in a file. Adjacent spans of an iteration
@@ -136,7 +139,7 @@ type Builder struct {
 // encoder's bug, not an input's.
 func (b *Builder) Append(s Segment) int64 {
 	if s.Rec != nil {
-		n := s.Rec.Count * s.Rec.Len()
+		n := s.Rec.start(s.Rec.Count)
 		if s.Len == 0 {
 			s.Len = n
 		}
@@ -214,7 +217,10 @@ func (l *Layout) Segments() []SegmentInfo {
 
 // kind names records by the strongest thing in them.
 func (r *Records) kind() (k Kind) {
-	for _, p := range r.Parts {
+	if r.Count == 0 {
+		return Zero
+	}
+	for _, p := range r.parts(0) {
 		k = max(k, p.Kind)
 	}
 	return k
@@ -278,12 +284,12 @@ func (l *Layout) segmentSpans(s *Segment, base, off, end int64, yield func(Span)
 }
 
 func (s *Segment) recordSpans(base, off, end int64, yield func(Span) bool) bool {
-	recLen := s.Rec.Len()
-	for k := (off - base) / recLen; off < end; k++ {
-		at := base + k*recLen // where the record, then the part begins
+	for k := s.Rec.find(off - base); off < end; k++ {
+		at := base + s.Rec.start(k) // where the record, then the part begins
 		dev := int64(-1)
-		for i := range s.Rec.Parts {
-			p := &s.Rec.Parts[i]
+		parts := s.Rec.parts(k)
+		for i := range parts {
+			p := &parts[i]
 			partEnd := at + p.Len
 			if off < partEnd && off < end {
 				sp := Span{Name: p.Name, Kind: p.Kind, Off: off, Len: min(partEnd, end) - off, seg: s, rec: k, part: i, inner: off - at}

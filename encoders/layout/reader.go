@@ -73,7 +73,12 @@ func full(n int, err error) (int, error) {
 	return n, err
 }
 
+// packed says that all of a record must be there to compute some of it. Records
+// that differ in length are always taken so.
 func (rec *Records) packed() bool {
+	if rec.Varied != nil {
+		return true
+	}
 	for i := range rec.Parts {
 		if rec.Parts[i].Kind == Packed {
 			return true
@@ -133,131 +138,4 @@ func (r *Reader) plain(rec *Records, p []byte, off int64) (int, error) {
 		}
 	}
 	return len(p), nil
-}
-
-// packed reads records that have parts computed from the whole cluster: each
-// cluster is read once, as many at a time as lie together on the device.
-func (r *Reader) packed(rec *Records, p []byte, off int64) (int, error) {
-	buf := r.buffer(rec.Unit)
-	defer r.scratch.Put(buf)
-	recLen, end := rec.Len(), off+int64(len(p))
-	for k := off / recLen; k*recLen < end; {
-		if !rec.wants(k, off, end) {
-			rec.emit(p, off, k, nil)
-			k++
-			continue
-		}
-		n := min(int64(len(*buf))/rec.Unit, (end+recLen-1)/recLen-k)
-		if rec.Run != nil {
-			n = rec.Run(k, n)
-		} else {
-			n = 1
-		}
-		src := (*buf)[:n*rec.Unit]
-		if m, err := r.view.ReadAt(src, rec.Device(k)); m < len(src) {
-			_ = err // found again, and exactly, record by record
-			for last := k + n; k < last; k++ {
-				if m, err := r.single(rec, p, off, k, src[:rec.Unit]); err != nil {
-					return m, err
-				}
-			}
-			continue
-		}
-		for last := k + n; k < last; k++ {
-			rec.emit(p, off, k, src)
-			src = src[rec.Unit:]
-		}
-	}
-	return len(p), nil
-}
-
-// wants says whether the file range [off, end) has bytes of record k that come
-// from the device: a reader that looks at the framing alone costs no data.
-func (rec *Records) wants(k, off, end int64) bool {
-	at := k * rec.Len()
-	for i := range rec.Parts {
-		part := &rec.Parts[i]
-		a, b := max(at, off), min(at+part.Len, end)
-		at += part.Len
-		if a < b && (part.Kind == Data || part.Kind == Packed) {
-			return true
-		}
-	}
-	return false
-}
-
-// single reads one record after reading a run of them failed. Only what needs
-// the unreadable bytes is lost: the data itself and what is packed from it. It
-// returns the number of good bytes of p when it fails.
-func (r *Reader) single(rec *Records, p []byte, off, k int64, src []byte) (int, error) {
-	m, err := full(r.view.ReadAt(src, rec.Device(k)))
-	if m == len(src) {
-		rec.emit(p, off, k, src)
-		return len(p), nil
-	}
-	at := k * rec.Len()
-	for i := range rec.Parts {
-		part := &rec.Parts[i]
-		a, b := max(at, off), min(at+part.Len, off+int64(len(p)))
-		inner := a - at
-		at += part.Len
-		if a >= b {
-			continue
-		}
-		dst := p[a-off : b-off]
-		switch part.Kind {
-		case Meta:
-			part.Fill(dst, k, inner)
-		case Zero:
-			clear(dst)
-		case Packed:
-			return int(a - off), err
-		case Data:
-			if n, err := full(r.view.ReadAt(dst, rec.Device(k)+part.Off+inner)); n < len(dst) {
-				return int(a-off) + n, err
-			}
-		}
-	}
-	return len(p), nil
-}
-
-// emit writes what record k has in p, which holds the segment's bytes from off.
-// src is the record's whole device range.
-func (rec *Records) emit(p []byte, off, k int64, src []byte) {
-	at, end := k*rec.Len(), off+int64(len(p))
-	for i := range rec.Parts {
-		part := &rec.Parts[i]
-		a, b := max(at, off), min(at+part.Len, end)
-		inner := a - at
-		at += part.Len
-		if a >= b {
-			continue
-		}
-		dst := p[a-off : b-off]
-		switch part.Kind {
-		case Meta:
-			part.Fill(dst, k, inner)
-		case Data:
-			copy(dst, src[part.Off+inner:])
-		case Packed:
-			if int64(len(dst)) == part.Len {
-				part.Pack(dst, src[:rec.Unit])
-				break
-			}
-			whole := make([]byte, part.Len)
-			part.Pack(whole, src[:rec.Unit])
-			copy(dst, whole[inner:])
-		default:
-			clear(dst)
-		}
-	}
-}
-
-// buffer is a scratch buffer of at least one unit.
-func (r *Reader) buffer(unit int64) *[]byte {
-	if b, ok := r.scratch.Get().(*[]byte); ok && int64(len(*b)) >= unit {
-		return b
-	}
-	b := make([]byte, max(packBuffer, unit))
-	return &b
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"math/rand/v2"
+	"sort"
 	"sync"
 	"testing"
 
@@ -49,7 +50,9 @@ func random(seed uint64) *layout.Layout {
 	var b layout.Builder
 	for i := range 1 + rnd.IntN(8) {
 		name := fmt.Sprint("segment ", i)
-		switch rnd.IntN(5) {
+		switch rnd.IntN(6) {
+		case 5:
+			b.Append(layout.Segment{Name: name, Rec: randomVaried(rnd)})
 		case 0:
 			b.Append(layout.Segment{Name: name, Len: rnd.Int64N(300)})
 		case 1:
@@ -97,6 +100,71 @@ func randomRecords(rnd *rand.Rand) *layout.Records {
 			rec.Parts = append(rec.Parts, layout.Part{Name: "data", Kind: layout.Data, Len: n, Off: off})
 			off += n
 		}
+	}
+}
+
+// randomVaried is records each of which has other parts.
+func randomVaried(rnd *rand.Rand) *layout.Records {
+	r := randomRecords(rnd)
+	starts, parts := []int64{0}, [][]layout.Part{}
+	for range r.Count {
+		p := []layout.Part{
+			{Name: "meta", Kind: layout.Meta, Len: 1 + rnd.Int64N(5), Fill: func(p []byte, k, off int64) {
+				for i := range p {
+					p[i] = byte(k) ^ byte(off+int64(i))
+				}
+			}},
+			{Name: "packed", Kind: layout.Packed, Len: 2 + rnd.Int64N(40), Pack: func(dst, src []byte) error {
+				clear(dst)
+				copy(dst[2:], src)
+				return pack(dst, src)
+			}},
+		}
+		p = p[rnd.IntN(2):]
+		if rnd.IntN(3) == 0 {
+			p = append(p, layout.Part{Name: "data", Kind: layout.Data, Len: r.Unit}, layout.Part{Name: "zeros", Len: 3})
+		}
+		parts = append(parts, p)
+		n := starts[len(starts)-1]
+		for _, q := range p {
+			n += q.Len
+		}
+		starts = append(starts, n)
+	}
+	r.Parts = nil
+	r.Varied = &layout.Varied{
+		Start: func(k int64) int64 { return starts[k] },
+		Find: func(off int64) int64 {
+			return int64(sort.Search(len(starts), func(i int) bool { return starts[i] > off })) - 1
+		},
+		Parts: func(k int64) []layout.Part { return parts[k] },
+	}
+	return r
+}
+
+// TestChanged: where packing fails, what lies before is good, and what lies behind
+// can be read.
+func TestChanged(t *testing.T) {
+	changed := errors.New("changed")
+	var b layout.Builder
+	b.Append(layout.Segment{Name: "records", Rec: &layout.Records{Count: 3, Unit: 8,
+		Device: func(k int64) int64 { return k * 8 },
+		Parts: []layout.Part{{Name: "mark", Kind: layout.Meta, Len: 2, Fill: func(p []byte, _, _ int64) { clear(p) }},
+			{Name: "packed", Kind: layout.Packed, Len: 2, Pack: func(dst, src []byte) error {
+				want := make([]byte, 8)
+				_, _ = disk{}.ReadAt(want, 8)
+				if bytes.Equal(want, src) {
+					return changed
+				}
+				return pack(dst, src)
+			}}},
+	}})
+	r := layout.NewReader(b.Layout(), disk{})
+	if n, err := r.ReadAt(make([]byte, 12), 0); n != 6 || err != changed {
+		t.Errorf("%d bytes and %v", n, err)
+	}
+	if n, err := r.ReadAt(make([]byte, 4), 8); n != 4 || err != nil && err != io.EOF {
+		t.Errorf("the last record: %d bytes and %v", n, err)
 	}
 }
 
@@ -199,7 +267,7 @@ func TestFramingAlone(t *testing.T) {
 				}
 			}},
 			{Name: "data", Kind: layout.Data, Len: 512},
-			{Name: "sum", Kind: layout.Packed, Len: 4, Pack: func(dst, _ []byte) { clear(dst) }},
+			{Name: "sum", Kind: layout.Packed, Len: 4, Pack: func(dst, _ []byte) error { clear(dst); return nil }},
 		}}})
 	r := layout.NewReader(b.Layout(), badDisk{0, 1 << 20})
 	got := make([]byte, 4)

@@ -48,8 +48,9 @@ func grainParts(device func(k int64) int64) []layout.Part {
 		{Name: "grain", Kind: layout.Data, Len: half},
 		{Name: "stored block", Kind: layout.Meta, Len: storedLen, Fill: func(p []byte, _, off int64) { copy(p, second[off:]) }},
 		{Name: "grain", Kind: layout.Data, Len: half, Off: half},
-		{Name: "adler-32", Kind: layout.Packed, Len: adlerLen, Pack: func(dst, src []byte) {
+		{Name: "adler-32", Kind: layout.Packed, Len: adlerLen, Pack: func(dst, src []byte) error {
 			binary.BigEndian.PutUint32(dst, adler32.Checksum(src))
+			return nil
 		}},
 		{Name: "padding", Kind: layout.Zero, Len: paddingLen},
 	}
