@@ -20,6 +20,8 @@ type Disk struct {
 	// Map says which clusters of the disk the image must carry; Map.Size is the
 	// virtual size in bytes.
 	Map *blockmap.Map
+	// SectorSize is that of the disk's logical sectors in bytes; 0 is 512.
+	SectorSize int64
 	// Identity stands for the disk and the map: every UUID, content id and
 	// timestamp of an image is derived from it, so that two plans of an unchanged
 	// disk are equal byte for byte.
@@ -31,6 +33,9 @@ type Options struct {
 	// ClusterSize in bytes for formats that let it be chosen (qcow2); 0 means
 	// 64 KiB. A power of two from 4 KiB to 2 MiB.
 	ClusterSize int64
+	// BlockSize in bytes of a VHDX; 0 means 2 MiB, and more for disks of more than
+	// 2 TiB. A power of two from 1 to 32 MiB.
+	BlockSize int64
 }
 
 // Output is one file that an encoder plans.
@@ -38,8 +43,8 @@ type Output struct {
 	// Path is the file's name in the mount ("disk.qcow2").
 	Path   string
 	Layout *layout.Layout
-	// Format is the name by which qemu-img opens the file ("raw", "qcow2",
-	// "vpc", "vmdk").
+	// Format is the name by which qemu-img opens the file ("raw", "qcow2", "vpc",
+	// "vmdk", "vhdx", "vdi").
 	Format string
 	// VirtualSize in bytes of the disk that the image holds: the device's, or
 	// larger where the format must round up.

@@ -5,11 +5,14 @@ import (
 	"migimg/encoders"
 	"migimg/encoders/qcow2"
 	"migimg/encoders/raw"
+	"migimg/encoders/vdi"
 	"migimg/encoders/vhd"
+	"migimg/encoders/vhdx"
 	"migimg/encoders/vmdk"
 )
 
-// Encoders are all formats, in the order in which people see them.
+// Encoders are the formats that every mount shows, in the order in which people
+// see them.
 func Encoders() []encoders.Encoder {
 	return []encoders.Encoder{
 		raw.Encoder{},
@@ -17,4 +20,16 @@ func Encoders() []encoders.Encoder {
 		vhd.Encoder{},
 		vmdk.Encoder{},
 	}
+}
+
+// Formats are all that there are. Some have files of the same name.
+func Formats() []encoders.Encoder {
+	return append(Encoders(),
+		vhd.Fixed{},
+		vhdx.Encoder{},
+		vmdk.Sparse{},
+		vmdk.Flat{},
+		vmdk.Flat{ESXi: true},
+		vdi.Encoder{},
+	)
 }

@@ -15,10 +15,10 @@ import (
 
 // golden compares a plan with its text in testdata/golden, so that no byte of
 // an image changes unseen.
-func golden(t *testing.T, c Case, out encoders.Output) {
+func golden(t *testing.T, format string, c Case, out encoders.Output) {
 	t.Helper()
 	got := dump(t, out)
-	path := filepath.Join("testdata", "golden", c.Name+"."+out.Path+".txt")
+	path := filepath.Join("testdata", "golden", format, c.Name+"."+out.Path+".txt")
 	if os.Getenv("MIGIMG_UPDATE_GOLDEN") == "1" {
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)

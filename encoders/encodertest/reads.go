@@ -72,6 +72,7 @@ func checkWindows(t *testing.T, c Case, l *layout.Layout, view io.ReaderAt) {
 	rnd := rand.New(rand.NewPCG(5, 7))
 	r, p := layout.NewReader(l, view), Plain(l, view)
 	look := func(off, n int64) {
+		n = min(n, l.Size())
 		off = max(0, min(off, l.Size()-n))
 		checkSpans(t, c, l, off, n)
 		got, want := make([]byte, n), make([]byte, n)

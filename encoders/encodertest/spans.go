@@ -8,7 +8,7 @@ import (
 
 // largestUnit is the largest unit in which a format takes the disk, in bytes:
 // the last one may reach beyond the disk's end, and what begins there with it.
-const largestUnit = 2 << 20
+const largestUnit = 32 << 20
 
 // checkSpans asks whether the spans of [off, off+n) cover it, in order, and
 // whether what they read lies on the disk (or in the last unit's rest).

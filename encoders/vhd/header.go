@@ -10,7 +10,10 @@ const (
 	headerCookie = "cxsparse"
 	version      = 0x00010000 // of the footer and of the header
 	reservedBit  = 2          // of the features: always set
-	dynamic      = 3          // the disk type
+
+	// The disk types.
+	fixed   = 2
+	dynamic = 3
 
 	// Readers that do not trust the creator compute the size from the geometry,
 	// which rounds down: QEMU before 2024 for all creators but a few, later ones
@@ -28,7 +31,8 @@ const (
 	year = 365 * 24 * 60 * 60
 )
 
-// footer is the 512 bytes at both ends of the file, big-endian (spec, "Hard
+// footer is the 512 bytes at the end of the file, and of a dynamic one at its
+// beginning as well, big-endian (spec, "Hard
 // Disk Footer Format"):
 //
 //	 0  8s  cookie            36  4s  creator host      64  u32 checksum
@@ -38,24 +42,27 @@ const (
 //	24  u32 timestamp         58  u8  heads
 //	28  4s  creator           59  u8  sectors
 //	32  u32 creator version   60  u32 disk type
-func footer(g geometry, identity [32]byte) []byte {
+func footer(virtual int64, kind uint32, identity [32]byte) []byte {
 	id := sha256.Sum256(append([]byte("migimg vhd footer\x00"), identity[:]...))
 	b := make([]byte, footerLen)
 	be := binary.BigEndian
 	copy(b[0:], footerCookie)
 	be.PutUint32(b[8:], reservedBit)
 	be.PutUint32(b[12:], version)
-	be.PutUint64(b[16:], footerLen)
+	be.PutUint64(b[16:], ^uint64(0)) // none
+	if kind == dynamic {
+		be.PutUint64(b[16:], footerLen)
+	}
 	be.PutUint32(b[24:], timestamp(id))
 	copy(b[28:], creator)
 	be.PutUint32(b[32:], creatorVersion)
 	copy(b[36:], creatorHost)
-	be.PutUint64(b[40:], uint64(g.virtual))
-	be.PutUint64(b[48:], uint64(g.virtual))
+	be.PutUint64(b[40:], uint64(virtual))
+	be.PutUint64(b[48:], uint64(virtual))
 	be.PutUint16(b[56:], cylinders)
 	b[58] = heads
 	b[59] = sectorsOnTrack
-	be.PutUint32(b[60:], dynamic)
+	be.PutUint32(b[60:], kind)
 	// RFC 9562, version 8: a UUID of the maker's own bits.
 	copy(b[68:84], id[:16])
 	b[68+6] = b[68+6]&0x0f | 0x80

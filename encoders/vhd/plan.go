@@ -1,7 +1,9 @@
-// Package vhd plans the dynamic virtual hard disk of Virtual PC, Hyper-V and
-// Azure's importers.
+// Package vhd plans the virtual hard disk of Virtual PC, Hyper-V and Azure: the
+// dynamic kind
 //
 //	footer copy | dynamic header | block allocation table | blocks | footer
+//
+// and the fixed one, which is the disk and a footer.
 //
 // A block is a bitmap of its sectors and 2 MiB of the disk. Blocks lie in the
 // order of the disk, and only those exist in which the map carries something.
@@ -32,18 +34,15 @@ func (Encoder) Name() string { return "vhd" }
 // refused with ErrLimit.
 func (Encoder) Plan(d encoders.Disk, _ encoders.Options) ([]encoders.Output, error) {
 	m := d.Map
-	if m.Size() == 0 {
-		return nil, fmt.Errorf("vhd: the disk is empty, and a VHD holds at least one sector: %w", encoders.ErrLimit)
-	}
-	if m.Size() > maxDisk {
-		return nil, fmt.Errorf("vhd: the disk has %d bytes, a VHD holds at most %d (2040 GiB); use another format: %w", m.Size(), int64(maxDisk), encoders.ErrLimit)
+	if err := limits(m.Size()); err != nil {
+		return nil, err
 	}
 	if block%m.ClusterSize() != 0 {
 		return nil, fmt.Errorf("vhd: the map's clusters of %d bytes do not go into blocks of %d", m.ClusterSize(), block)
 	}
 	blocks := m.Coarsen(block)
 	g := newGeometry(m.Size(), blocks.Count())
-	foot := footer(g, d.Identity)
+	foot := footer(g.virtual, dynamic, d.Identity)
 
 	var b layout.Builder
 	b.Append(layout.MetaBytes("footer copy", foot))

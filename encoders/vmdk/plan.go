@@ -1,5 +1,9 @@
-// Package vmdk plans VMware's streamOptimized disk, the kind that clouds and
-// OVF packages take.
+// Package vmdk plans VMware's disks: streamOptimized, the kind that clouds and
+// OVF packages take ([Encoder]); monolithicSparse, which Workstation and
+// VirtualBox run from ([Sparse]); and a text beside the plain disk, which ESXi
+// runs from ([Flat]).
+//
+// The first:
 //
 //	header | descriptor | grain directory | grain tables | grains | end of stream
 //
@@ -17,6 +21,7 @@ package vmdk
 import (
 	"fmt"
 
+	"migimg/blockmap"
 	"migimg/encoders"
 	"migimg/encoders/layout"
 )
@@ -30,30 +35,36 @@ var _ encoders.Encoder = Encoder{}
 func (Encoder) Name() string { return "vmdk" }
 
 // fileName is also in the descriptor: a reader looks for the extent by it.
-const fileName = "disk.vmdk"
+const (
+	fileName = "disk.vmdk"
+	sparse   = `SPARSE "` + fileName + `"`
+)
 
 // Plan lays out disk.vmdk. The virtual size is the disk's, rounded up to a
 // grain of 64 KiB, as the format wants it. ErrLimit: an empty disk, one of more
 // than 62 TiB, or more data than a file of 2 TiB holds.
 func (Encoder) Plan(d encoders.Disk, _ encoders.Options) ([]encoders.Output, error) {
 	m := d.Map
-	if m.Size() == 0 {
-		return nil, fmt.Errorf("vmdk: the disk is empty, and a VMDK holds at least one sector: %w", encoders.ErrLimit)
-	}
-	if grain%m.ClusterSize() != 0 {
-		return nil, fmt.Errorf("vmdk: the map's clusters of %d bytes do not go into grains of %d", m.ClusterSize(), grain)
+	if err := limits(m); err != nil {
+		return nil, err
 	}
 	grains := m.Coarsen(grain)
 	g, err := newGeometry(m.Size(), grains.Count())
 	if err != nil {
 		return nil, err
 	}
-	t := tables{geometry: g, grains: grains}
+	t := tables{grains: grains, tables: g.tables, tableSector: g.tableSector, grainSector: g.grainSector}
 
 	var b layout.Builder
-	b.Append(layout.MetaBytes("header", g.header()))
-	b.Append(layout.MetaBytes("descriptor", descriptor(g, d.Identity)))
-	b.Append(layout.Segment{Name: "grain directory", Kind: layout.Meta, Len: g.directory * sector, Fill: t.directoryFiller()})
+	b.Append(layout.MetaBytes("header", kind{
+		version:     3, // ESXi refuses version 1 of this kind as too old
+		flags:       flagLineEnds | flagCompressed | flagMarkers,
+		directoryAt: directoryAt,
+		overhead:    g.grainSector(0),
+		compression: deflate,
+	}.header(g.virtual)))
+	b.Append(layout.MetaBytes("descriptor", embedded(descriptor(g.virtual, "streamOptimized", sparse, d.Identity))))
+	b.Append(layout.Segment{Name: "grain directory", Kind: layout.Meta, Len: g.directory * sector, Fill: t.directoryFiller(g.tableSector)})
 	b.Append(layout.Segment{Name: "grain tables", Kind: layout.Meta, Len: g.tables * tableLen, Fill: t.tableFiller()})
 	device := func(k int64) int64 { return grains.Select(k) * grain }
 	b.Append(layout.Segment{Name: "grains", Rec: &layout.Records{
@@ -65,4 +76,17 @@ func (Encoder) Plan(d encoders.Disk, _ encoders.Options) ([]encoders.Output, err
 	}})
 	b.Append(layout.MetaBytes("end of stream", make([]byte, sector))) // a marker of type 0
 	return []encoders.Output{{Path: fileName, Layout: b.Layout(), Format: "vmdk", VirtualSize: g.virtual}}, nil
+}
+
+// limits are those of all kinds.
+func limits(m *blockmap.Map) error {
+	switch {
+	case m.Size() == 0:
+		return fmt.Errorf("vmdk: the disk is empty, and a VMDK holds at least one sector: %w", encoders.ErrLimit)
+	case m.Size() > maxDisk:
+		return fmt.Errorf("vmdk: the disk has %d bytes, a VMDK holds at most %d (62 TiB); use another format: %w", m.Size(), int64(maxDisk), encoders.ErrLimit)
+	case grain%m.ClusterSize() != 0:
+		return fmt.Errorf("vmdk: the map's clusters of %d bytes do not go into grains of %d", m.ClusterSize(), grain)
+	}
+	return nil
 }

@@ -39,13 +39,15 @@ func newGeometry(size, data int64) (geometry, error) {
 	g.virtual = g.grains * grain
 	g.tables = ceil(g.grains, perTable)
 	g.directory = ceil(g.tables*entryLen, sector)
-	if size > maxDisk {
-		return g, fmt.Errorf("vmdk: the disk has %d bytes, a VMDK holds at most %d (62 TiB); use another format: %w", size, int64(maxDisk), encoders.ErrLimit)
+	return g, fileLimit(g.size())
+}
+
+// fileLimit is that of all sparse extents.
+func fileLimit(size int64) error {
+	if size > maxSectors*sector {
+		return fmt.Errorf("vmdk: the file would be %d bytes long, and a VMDK file ends below 2 TiB; use another format: %w", size, encoders.ErrLimit)
 	}
-	if g.size() > maxSectors*sector {
-		return g, fmt.Errorf("vmdk: the file would be %d bytes long, and a VMDK file ends below 2 TiB; use another format: %w", g.size(), encoders.ErrLimit)
-	}
-	return g, nil
+	return nil
 }
 
 // The places of the pieces in the file, in sectors.

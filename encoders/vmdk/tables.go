@@ -9,16 +9,20 @@ import (
 
 // tables computes the grain directory and the grain tables.
 type tables struct {
-	geometry
 	grains *blockmap.Map
+	tables int64 // how many there are
+	// tableSector and grainSector are where table i and the k-th grain of the file
+	// begin.
+	tableSector, grainSector func(i int64) int64
 }
 
-// directoryFiller points to the grain tables. All of them are there: VMware's
-// reader would do without the empty ones, but its writer makes them, too.
-func (t tables) directoryFiller() layout.Filler {
+// directoryFiller points to the grain tables that begin at the sectors that table
+// says. All of them are there: VMware's reader would do without the empty ones,
+// but its writer makes them, too.
+func (t tables) directoryFiller(table func(i int64) int64) layout.Filler {
 	return layout.Table(entryLen, func(p []byte, i int64) {
-		if i < t.geometry.tables {
-			binary.LittleEndian.PutUint32(p, uint32(t.tableSector(i)))
+		if i < t.tables {
+			binary.LittleEndian.PutUint32(p, uint32(table(i)))
 		}
 	})
 }
