@@ -8,6 +8,7 @@ import (
 	"errors"
 
 	"migimg/blockmap"
+	"migimg/encoders/compress"
 	"migimg/encoders/layout"
 )
 
@@ -58,4 +59,21 @@ type Encoder interface {
 	// Plan lays the image out. It errors, wrapping ErrLimit, where the format
 	// cannot hold the disk.
 	Plan(d Disk, o Options) ([]Output, error)
+}
+
+// Compressor is an Encoder that can also pack what it carries.
+type Compressor interface {
+	Encoder
+	// Units are what of the disk is packed, each on its own, and how.
+	Units(d Disk, o Options, m compress.Method) (compress.Units, compress.Packing, error)
+	// PlanPacked is Plan for what was measured of these units. Formats whose units
+	// and packing are equal may share it.
+	PlanPacked(d Disk, o Options, m compress.Method, l *compress.Lengths) ([]Output, error)
+}
+
+// UnitsOf are the units of a disk of which blocks says what is carried.
+func UnitsOf(blocks *blockmap.Map) compress.Units {
+	unit := blocks.ClusterSize()
+	device := func(k int64) int64 { return blocks.Select(k) * unit }
+	return compress.Units{Count: blocks.Count(), Device: device, Run: layout.Run(unit, blocks.Count(), device)}
 }

@@ -94,12 +94,12 @@ func (d device) ReadAt(p []byte, off int64) (int, error) {
 	return int(n), nil
 }
 
-// content writes the disk's bytes from off on: each aligned word is a hash of
-// its place, never with a zero byte.
+// content writes the disk's bytes from off on: each aligned word hangs on
+// its place, and has no zero byte.
 func content(p []byte, off int64) {
 	var w [8]byte
 	for len(p) > 0 {
-		x := word(uint64(off) / 8)
+		x := bytesAt(uint64(off) / 8)
 		if off%8 == 0 && len(p) >= 8 {
 			binary.LittleEndian.PutUint64(p, x)
 			p, off = p[8:], off+8
@@ -109,6 +109,15 @@ func content(p []byte, off int64) {
 		n := copy(p, w[off%8:])
 		p, off = p[n:], off+int64(n)
 	}
+}
+
+// bytesAt is the disk's i-th aligned word. In every second stretch of 16 KiB there
+// are few different ones, so that it can be compressed.
+func bytesAt(i uint64) uint64 {
+	if stretch := i / 2048; word(stretch)>>63 == 0 {
+		return word(stretch<<4 | word(i)>>60)
+	}
+	return word(i)
 }
 
 // word is SplitMix64's mixing step.

@@ -12,7 +12,9 @@ import (
 	"testing"
 
 	"migimg/blockmap"
+	"migimg/encoders"
 	"migimg/encoders/all"
+	"migimg/encoders/compress"
 	"migimg/encoders/encodertest"
 	"migimg/encoders/layout"
 	"migimg/internal/need"
@@ -134,5 +136,42 @@ func TestLargeReaders(t *testing.T) {
 				t.Run(f.mount[0], func(t *testing.T) { libyal(t, f.mount, f.mounted, image, c, outs[0].VirtualSize) })
 			}
 		})
+	}
+}
+
+// TestPackedReaders is TestReaders for compressed images.
+func TestPackedReaders(t *testing.T) {
+	need.Tool(t, "qemu-img", "7z")
+	for _, enc := range all.Formats() {
+		enc, ok := enc.(encoders.Compressor)
+		if !ok {
+			continue
+		}
+		for _, m := range encodertest.Methods() {
+			for _, c := range encodertest.PackedCases() {
+				t.Run(enc.Name()+"/"+m.Name+"/"+c.Name, func(t *testing.T) {
+					outs := encodertest.Packed(t, enc, c, m)
+					if len(outs) == 0 {
+						return
+					}
+					dir := t.TempDir()
+					for _, o := range outs {
+						write(t, filepath.Join(dir, o.Path), layout.NewReader(o.Layout, c.View(t)), o.Layout)
+					}
+					raw := filepath.Join(dir, "want.raw")
+					writeWant(t, raw, c, outs[0].VirtualSize)
+					image := filepath.Join(dir, outs[0].Path)
+					f := formats[enc.Name()]
+					qemu(t, outs[0], image, raw, f.check, true)
+					if c.Size > 0 && f.sevenZip != "" && m.Name == compress.Zlib { // 7-Zip knows no other
+						sevenZip(t, f.sevenZip, image, raw)
+					}
+					if c.Size > 0 && enc.Name() == "vmdk" {
+						vmware(t, image, raw)
+						libyal(t, f.mount, f.mounted, image, c, outs[0].VirtualSize)
+					}
+				})
+			}
+		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 // is split.
 type clusters struct {
 	m     *blockmap.Map
+	size  int64 // of an image cluster in bytes
 	split int64 // image clusters in one of m's, a power of two
 	total int64 // clusters of the disk
 	count int64 // carried ones
@@ -26,7 +27,7 @@ func newClusters(m *blockmap.Map, cs int64) (clusters, error) {
 	default:
 		return clusters{}, fmt.Errorf("qcow2: clusters of %d bytes do not go into the map's of %d; choose a larger cluster size", cs, m.ClusterSize())
 	}
-	c := clusters{m: m, split: split, total: ceil(m.Size(), cs)}
+	c := clusters{m: m, size: cs, split: split, total: ceil(m.Size(), cs)}
 	c.count = c.rank(c.total)
 	return c, nil
 }
@@ -48,3 +49,6 @@ func (s clusters) rank(c int64) int64 {
 func (s clusters) selectOne(k int64) int64 {
 	return s.m.Select(k/s.split)*s.split + k%s.split
 }
+
+// device is where the k-th cluster that is in the image begins on the disk.
+func (s clusters) device(k int64) int64 { return s.selectOne(k) * s.size }

@@ -40,3 +40,21 @@ func (g geometry) header() []byte {
 	be.PutUint32(b[100:], headerLen)
 	return b
 }
+
+const (
+	compressionType   = 1 << 3 // an incompatible feature: not zlib
+	compressionZstd   = 1
+	headerLenWithType = 112
+)
+
+// headerZstd is the header of an image whose packed clusters are zstd's. It is longer:
+//
+//	104  u8 compression type
+func (g geometry) headerZstd() []byte {
+	b := make([]byte, headerLenWithType+extensionEnd)
+	copy(b, g.header()[:headerLen])
+	binary.BigEndian.PutUint64(b[72:], compressionType)
+	binary.BigEndian.PutUint32(b[100:], headerLenWithType)
+	b[104] = compressionZstd
+	return b
+}

@@ -38,38 +38,49 @@ const (
 // the disk's, rounded up to a sector of 512 bytes: QEMU counts the disk in
 // these, rounding down (block/qcow2.c, qcow2_do_open).
 func (Encoder) Plan(d encoders.Disk, o encoders.Options) ([]encoders.Output, error) {
-	cs := o.ClusterSize
-	if cs == 0 {
-		cs = defaultCluster
-	}
-	if cs < minCluster || cs > maxCluster || cs&(cs-1) != 0 {
-		return nil, fmt.Errorf("qcow2: cluster size %d: it is a power of two from %d to %d", cs, minCluster, maxCluster)
-	}
-	data, err := newClusters(d.Map, cs)
+	data, err := dataClusters(d, o)
 	if err != nil {
 		return nil, err
 	}
+	cs := data.size
 	touched := d.Map.Coarsen(cs * (cs / entryLen))
 	g, err := newGeometry(d.Map.Size(), cs, touched.Count(), data.count)
 	if err != nil {
 		return nil, err
 	}
-	t := tables{geometry: g, data: data, touched: touched}
+	t := tables{geometry: g, data: data, touched: touched, place: g.plain, refs: one}
 
-	var b layout.Builder
-	b.Append(layout.MetaBytes("header", g.header()))
-	b.Pad("header padding", cs)
-	b.Append(layout.Segment{Name: "refcount table", Kind: layout.Meta, Len: g.refTable * cs, Fill: t.refcountTable()})
-	b.Append(layout.Segment{Name: "refcount blocks", Kind: layout.Meta, Len: g.refBlocks * cs, Fill: t.refcountBlocks()})
-	b.Append(layout.Segment{Name: "l1 table", Kind: layout.Meta, Len: g.l1 * cs, Fill: t.l1Table()})
-	b.Append(layout.Segment{Name: "l2 tables", Kind: layout.Meta, Len: g.l2 * cs, Fill: t.l2Tables()})
-	device := func(k int64) int64 { return data.selectOne(k) * cs }
+	b := t.builder(g.header())
 	b.Append(layout.Segment{Name: "data clusters", Rec: &layout.Records{
 		Count:  data.count,
 		Unit:   cs,
-		Device: device,
-		Run:    layout.Run(cs, data.count, device),
+		Device: data.device,
+		Run:    layout.Run(cs, data.count, data.device),
 		Parts:  []layout.Part{{Name: "data cluster", Kind: layout.Data, Len: cs}},
 	}})
 	return []encoders.Output{{Path: "disk.qcow2", Layout: b.Layout(), Format: "qcow2", VirtualSize: g.virtual}}, nil
+}
+
+// dataClusters is the disk in clusters of the size that is asked for.
+func dataClusters(d encoders.Disk, o encoders.Options) (clusters, error) {
+	cs := o.ClusterSize
+	if cs == 0 {
+		cs = defaultCluster
+	}
+	if cs < minCluster || cs > maxCluster || cs&(cs-1) != 0 {
+		return clusters{}, fmt.Errorf("qcow2: cluster size %d: it is a power of two from %d to %d", cs, minCluster, maxCluster)
+	}
+	return newClusters(d.Map, cs)
+}
+
+// builder has all that comes before the data.
+func (t tables) builder(header []byte) *layout.Builder {
+	var b layout.Builder
+	b.Append(layout.MetaBytes("header", header))
+	b.Pad("header padding", t.cluster)
+	b.Append(layout.Segment{Name: "refcount table", Kind: layout.Meta, Len: t.refTable * t.cluster, Fill: t.refcountTable()})
+	b.Append(layout.Segment{Name: "refcount blocks", Kind: layout.Meta, Len: t.refBlocks * t.cluster, Fill: t.refcountBlocks()})
+	b.Append(layout.Segment{Name: "l1 table", Kind: layout.Meta, Len: t.l1 * t.cluster, Fill: t.l1Table()})
+	b.Append(layout.Segment{Name: "l2 tables", Kind: layout.Meta, Len: t.l2 * t.cluster, Fill: t.l2Tables()})
+	return &b
 }

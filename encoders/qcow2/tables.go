@@ -17,7 +17,18 @@ type tables struct {
 	geometry
 	data    clusters
 	touched *blockmap.Map // the disk in L2 ranges: which have an L2 table
+	// place is the L2 entry of the k-th data cluster.
+	place func(k int64) uint64
+	// refs is how many L2 entries point to what lies in the i-th data cluster of the
+	// file.
+	refs func(i int64) uint16
 }
+
+// one is the refs of clusters that are not packed.
+func one(int64) uint16 { return 1 }
+
+// plain is the L2 entry of the k-th data cluster that is not packed.
+func (g geometry) plain(k int64) uint64 { return uint64(g.dataOffset()+k*g.cluster) | copied }
 
 // refcountTable points to the refcount blocks (spec, "Refcount table entry").
 func (t tables) refcountTable() layout.Filler {
@@ -28,12 +39,15 @@ func (t tables) refcountTable() layout.Filler {
 	})
 }
 
-// refcountBlocks says of each cluster of the file that it is used once.
+// refcountBlocks says of each cluster of the file how often it is used.
 func (t tables) refcountBlocks() layout.Filler {
-	used := t.size() / t.cluster
+	first, used := t.dataOffset()/t.cluster, t.size()/t.cluster
 	return layout.Table(refcountLen, func(p []byte, i int64) {
-		if i < used {
+		switch {
+		case i < first:
 			binary.BigEndian.PutUint16(p, 1)
+		case i < used:
+			binary.BigEndian.PutUint16(p, t.refs(i-first))
 		}
 	})
 }
@@ -73,7 +87,7 @@ func (t tables) l2Table(i int64) layout.Filler {
 		if k < 0 {
 			k = t.data.rank(c)
 		}
-		binary.BigEndian.PutUint64(p, uint64(t.dataOffset()+k*t.cluster)|copied)
+		binary.BigEndian.PutUint64(p, t.place(k))
 		k++
 	})
 }

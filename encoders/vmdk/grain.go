@@ -32,9 +32,7 @@ const (
 // grain of the file lies.
 func grainParts(device func(k int64) int64) []layout.Part {
 	head := func(k int64) (b [markerLen + zlibLen + storedLen]byte) {
-		binary.LittleEndian.PutUint64(b[0:], uint64(device(k)/sector))
-		binary.LittleEndian.PutUint32(b[8:], streamLen)
-		b[12], b[13] = 0x78, 0x01 // deflate, window of 32 KiB, fastest
+		marker(b[:], device(k), streamLen)
 		stored(b[14:], false)
 		return b
 	}
@@ -48,12 +46,23 @@ func grainParts(device func(k int64) int64) []layout.Part {
 		{Name: "grain", Kind: layout.Data, Len: half},
 		{Name: "stored block", Kind: layout.Meta, Len: storedLen, Fill: func(p []byte, _, off int64) { copy(p, second[off:]) }},
 		{Name: "grain", Kind: layout.Data, Len: half, Off: half},
-		{Name: "adler-32", Kind: layout.Packed, Len: adlerLen, Pack: func(dst, src []byte) error {
-			binary.BigEndian.PutUint32(dst, adler32.Checksum(src))
-			return nil
-		}},
+		{Name: "adler-32", Kind: layout.Packed, Len: adlerLen, Pack: sum},
 		{Name: "padding", Kind: layout.Zero, Len: paddingLen},
 	}
+}
+
+// marker writes a grain's marker and the two bytes that begin its zlib stream of n
+// bytes.
+func marker(b []byte, dev, n int64) {
+	binary.LittleEndian.PutUint64(b[0:], uint64(dev/sector))
+	binary.LittleEndian.PutUint32(b[8:], uint32(n))
+	b[12], b[13] = 0x78, 0x01 // deflate, window of 32 KiB, fastest
+}
+
+// sum is the end of a zlib stream: the checksum of what is in it.
+func sum(dst, src []byte) error {
+	binary.BigEndian.PutUint32(dst, adler32.Checksum(src))
+	return nil
 }
 
 // stored writes the head of a stored deflate block of half a grain.

@@ -53,19 +53,7 @@ func (Encoder) Plan(d encoders.Disk, _ encoders.Options) ([]encoders.Output, err
 	if err != nil {
 		return nil, err
 	}
-	t := tables{grains: grains, tables: g.tables, tableSector: g.tableSector, grainSector: g.grainSector}
-
-	var b layout.Builder
-	b.Append(layout.MetaBytes("header", kind{
-		version:     3, // ESXi refuses version 1 of this kind as too old
-		flags:       flagLineEnds | flagCompressed | flagMarkers,
-		directoryAt: directoryAt,
-		overhead:    g.grainSector(0),
-		compression: deflate,
-	}.header(g.virtual)))
-	b.Append(layout.MetaBytes("descriptor", embedded(descriptor(g.virtual, "streamOptimized", sparse, d.Identity))))
-	b.Append(layout.Segment{Name: "grain directory", Kind: layout.Meta, Len: g.directory * sector, Fill: t.directoryFiller(g.tableSector)})
-	b.Append(layout.Segment{Name: "grain tables", Kind: layout.Meta, Len: g.tables * tableLen, Fill: t.tableFiller()})
+	b := g.builder(grains, d.Identity, g.grainSector)
 	device := func(k int64) int64 { return grains.Select(k) * grain }
 	b.Append(layout.Segment{Name: "grains", Rec: &layout.Records{
 		Count:  g.data,
@@ -74,9 +62,30 @@ func (Encoder) Plan(d encoders.Disk, _ encoders.Options) ([]encoders.Output, err
 		Run:    layout.Run(grain, g.data, device),
 		Parts:  grainParts(device),
 	}})
-	b.Append(layout.MetaBytes("end of stream", make([]byte, sector))) // a marker of type 0
+	b.Append(endOfStream())
 	return []encoders.Output{{Path: fileName, Layout: b.Layout(), Format: "vmdk", VirtualSize: g.virtual}}, nil
 }
+
+// builder has all that comes before the grains of a streamOptimized disk; place is
+// the sector of the k-th one.
+func (g geometry) builder(grains *blockmap.Map, identity [32]byte, place func(k int64) int64) *layout.Builder {
+	t := tables{grains: grains, tables: g.tables, grainSector: place}
+	var b layout.Builder
+	b.Append(layout.MetaBytes("header", kind{
+		version:     3, // ESXi refuses version 1 of this kind as too old
+		flags:       flagLineEnds | flagCompressed | flagMarkers,
+		directoryAt: directoryAt,
+		overhead:    g.grainSector(0),
+		compression: deflate,
+	}.header(g.virtual)))
+	b.Append(layout.MetaBytes("descriptor", embedded(descriptor(g.virtual, "streamOptimized", sparse, identity))))
+	b.Append(layout.Segment{Name: "grain directory", Kind: layout.Meta, Len: g.directory * sector, Fill: t.directoryFiller(g.tableSector)})
+	b.Append(layout.Segment{Name: "grain tables", Kind: layout.Meta, Len: g.tables * tableLen, Fill: t.tableFiller()})
+	return &b
+}
+
+// endOfStream is a marker of type 0.
+func endOfStream() layout.Segment { return layout.MetaBytes("end of stream", make([]byte, sector)) }
 
 // limits are those of all kinds.
 func limits(m *blockmap.Map) error {

@@ -11,9 +11,8 @@ import (
 type tables struct {
 	grains *blockmap.Map
 	tables int64 // how many there are
-	// tableSector and grainSector are where table i and the k-th grain of the file
-	// begin.
-	tableSector, grainSector func(i int64) int64
+	// grainSector is where the k-th grain of the file begins.
+	grainSector func(k int64) int64
 }
 
 // directoryFiller points to the grain tables that begin at the sectors that table

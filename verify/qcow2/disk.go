@@ -126,22 +126,28 @@ func (d *disk) extent(start, most int64) (n int64, data bool, err error) {
 // Locate reads one L1 and one L2 entry of its own; -1 also for what cannot be
 // read.
 func (d *disk) Locate(off int64) int64 {
+	at, _ := d.locate(off)
+	return at
+}
+
+// locate is Locate, and whether the cluster is compressed.
+func (d *disk) locate(off int64) (at int64, packed bool) {
 	guest, per := off>>d.h.clusterBits, d.h.cluster()/8
 	l1, err := d.entry(d.h.l1Off + guest/per*8)
 	if err != nil || l1&offsetMask == 0 {
-		return -1
+		return -1, false
 	}
 	l2, err := d.entry(int64(l1&offsetMask) + guest%per*8)
 	switch {
 	case err != nil:
-		return -1
+		return -1, false
 	case l2&compressed != 0:
 		at, _ := d.h.span(l2)
-		return at
+		return at, true
 	case l2&offsetMask == 0 || l2&zeroFlag != 0:
-		return -1
+		return -1, false
 	}
-	return int64(l2&offsetMask) + off%d.h.cluster()
+	return int64(l2&offsetMask) + off%d.h.cluster(), false
 }
 
 func (d *disk) entry(at int64) (uint64, error) {

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-
-	"migimg/verify/decoder"
 )
 
 const (
@@ -166,11 +164,12 @@ func (c *checker) lengths() {
 	}
 }
 
-// tail checks that nothing lies in the last cluster after the disk's end.
-func (c *checker) tail(d decoder.Disk) {
+// tail checks that nothing lies in the last cluster after the disk's end. One that
+// is compressed is not looked at.
+func (c *checker) tail(d *disk) {
 	rest := c.h.size % c.h.cluster()
-	at := d.Locate(c.h.size - 1)
-	if rest == 0 || at < 0 {
+	at, packed := d.locate(c.h.size - 1)
+	if rest == 0 || at < 0 || packed {
 		return
 	}
 	b, err := c.f.Bytes(at+1, c.h.cluster()-rest)

@@ -1,0 +1,91 @@
+package encodertest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"testing"
+
+	"migimg/blockmap"
+	"migimg/encoders"
+	"migimg/encoders/compress"
+	"migimg/encoders/layout"
+)
+
+// Methods are the ways to compress that formats are tested with.
+func Methods() []compress.Method {
+	return []compress.Method{{Name: compress.Zlib}, {Name: compress.Zstd}}
+}
+
+// Packed plans the compressed image of a disk; nil where the format cannot hold it.
+func Packed(t testing.TB, enc encoders.Compressor, c Case, m compress.Method) []encoders.Output {
+	t.Helper()
+	d := c.Disk(t)
+	u, p, err := enc.Units(d, c.Options, m)
+	if errors.Is(err, encoders.ErrLimit) {
+		return nil
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := compress.Measure(context.Background(), blockmap.NewView(c.Device(), d.Map), u, p, 2, func(_, _ int64) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	outs, err := enc.PlanPacked(d, c.Options, m, l)
+	if err != nil {
+		if errors.Is(err, encoders.ErrLimit) {
+			return nil
+		}
+		t.Fatal(err)
+	}
+	return outs
+}
+
+// PackedCases are the disks whose compressed images are looked at: those of the
+// small and random ones that take no more than a moment.
+func PackedCases() []Case {
+	return slices.DeleteFunc(slices.Concat(Small(), Random()[:3]), func(c Case) bool {
+		return c.Size > 72*mib
+	})
+}
+
+// RunPacked is Run and ReadBack for compressed images; openers are by the names of
+// methods, and need not be there.
+func RunPacked(t *testing.T, enc encoders.Compressor, openers map[string]Opener) {
+	for _, m := range Methods() {
+		for _, c := range PackedCases() {
+			t.Run(m.Name+"/"+c.Name, func(t *testing.T) {
+				view := blockmap.NewView(c.Device(), c.Disk(t).Map)
+				outs, again := Packed(t, enc, c, m), Packed(t, enc, c, m)
+				files := map[string]*io.SectionReader{}
+				for i, out := range outs {
+					checkSpans(t, c, out.Layout, 0, out.Layout.Size())
+					checkExtents(t, out.Layout)
+					checkReads(t, out.Layout, again[i].Layout, view, 16)
+					b, err := io.ReadAll(io.NewSectionReader(layout.NewReader(out.Layout, view), 0, out.Layout.Size()))
+					if err != nil {
+						t.Fatal(err)
+					}
+					files[out.Path] = io.NewSectionReader(bytes.NewReader(b), 0, int64(len(b)))
+				}
+				open := openers[m.Name]
+				if len(outs) == 0 || open == nil || c.Size == 0 {
+					return
+				}
+				disk, err := open(files)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if disk.Size() != outs[0].VirtualSize {
+					t.Fatalf("a reader sees a disk of %d bytes, planned are %d", disk.Size(), outs[0].VirtualSize)
+				}
+				for _, off := range c.Places(disk.Size()) {
+					compare(t, c, disk, off, min(mib, disk.Size()-off))
+				}
+			})
+		}
+	}
+}
