@@ -44,7 +44,7 @@ hang all the same, run migimg thaw --all.
 			&cli.StringFlag{Name: "mode", Usage: "permission bits of the files, octal; they are never writable", DefaultText: "0400"},
 			&cli.StringSliceFlag{Name: "o", Usage: "options as mount(8) passes them: OPT[=VALUE],..."},
 			&cli.BoolFlag{Name: "debug", Usage: "log every request (with -f)"},
-		}, slices.Concat(momentFlags(), loadFlags(), reportFlags(), sourceFlags())...),
+		}, slices.Concat(compressFlags(), momentFlags(), loadFlags(), reportFlags(), sourceFlags())...),
 		Action: func(c *cli.Context) error {
 			if err := mountOptions(c); err != nil {
 				return err
@@ -69,6 +69,9 @@ hang all the same, run migimg thaw --all.
 				return err
 			}
 			if o.load, err = loadFrom(c); err != nil {
+				return err
+			}
+			if o.compress, err = compressFrom(c); err != nil {
 				return err
 			}
 			o.zeroFill = c.String("on-read-error") == "zero"

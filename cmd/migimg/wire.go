@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"io"
@@ -15,8 +14,6 @@ import (
 	scanners "migimg/blockmap/all"
 	"migimg/blockmap/device"
 	"migimg/blockmap/ptable"
-	"migimg/encoders"
-	formats "migimg/encoders/all"
 	"migimg/encoders/layout"
 	"migimg/fusefs"
 )
@@ -50,25 +47,13 @@ type source struct {
 	digest string // of the map
 }
 
-// image is one planned file.
-type image struct {
-	encoders.Output
-	encoder string
-	digest  string // of the plan
-}
-
-// absence is a format that cannot hold the disk.
-type absence struct {
-	Format string `json:"format"`
-	Reason string `json:"reason"`
-}
-
 // sourceOptions are the user's choices up to the plan.
 type sourceOptions struct {
 	consistency string
 	pin         bool // auto may freeze
 	moment      momentOptions
 	clusterSize int64
+	compress    compressOptions
 	zeroFill    bool
 	scope       scopeOptions
 	load        loadOptions
@@ -115,16 +100,8 @@ func open(ctx context.Context, path string, o sourceOptions) (s *source, err err
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 
-	disk := encoders.Disk{Map: s.blocks, Identity: s.identity()}
-	for _, e := range formats.Encoders() {
-		outputs, err := e.Plan(disk, encoders.Options{ClusterSize: o.clusterSize})
-		if err != nil {
-			s.absent = append(s.absent, absence{e.Name(), err.Error()})
-			continue
-		}
-		for _, out := range outputs {
-			s.images = append(s.images, image{Output: out, encoder: e.Name(), digest: planDigest(disk, e.Name(), out)})
-		}
+	if err := s.plan(ctx, o); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return s, nil
 }
@@ -183,19 +160,6 @@ func (s *source) identity() (id [32]byte) {
 	h.Write(sum[:])
 	h.Sum(id[:0])
 	return id
-}
-
-// planDigest names a plan: equal digests are byte-identical files, as long as
-// the carried blocks are.
-func planDigest(d encoders.Disk, format string, out encoders.Output) string {
-	h := sha256.New()
-	fmt.Fprintf(h, "migimg plan 1\n%s %s %d\n", format, out.Path, out.VirtualSize)
-	h.Write(d.Identity[:])
-	for _, s := range out.Layout.Segments() {
-		fmt.Fprintf(h, "%s %s %d %d\n", s.Name, s.Kind, s.Offset, s.Length)
-	}
-	_ = binary.Write(h, binary.LittleEndian, out.Layout.Size()) // a hash never fails
-	return hex.EncodeToString(h.Sum(nil))
 }
 
 // tree is what a mount of the source shows.

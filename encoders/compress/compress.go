@@ -89,7 +89,7 @@ func (m Method) Frames(unit int64) Packing {
 	return Packing{Name: "frames " + m.String(), Unit: unit, New: func() Packer {
 		// The options are constants: there is nothing that could fail.
 		enc, _ := zstd.NewWriter(nil, zstd.WithEncoderLevel(level), zstd.WithEncoderConcurrency(1),
-			zstd.WithEncoderCRC(false), zstd.WithSingleSegment(true), zstd.WithLowerEncoderMem(true))
+			zstd.WithEncoderCRC(false), zstd.WithSingleSegment(true))
 		return func(dst, src []byte) []byte { return enc.EncodeAll(src, dst) }
 	}}
 }

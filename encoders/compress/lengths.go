@@ -1,8 +1,10 @@
 package compress
 
 import (
+	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"sync"
 )
 
@@ -22,6 +24,12 @@ func (l *Lengths) Count() int64 { return int64(len(l.n)) }
 // Len is the length of unit k's packed form in bytes; 0 where it is not worth
 // packing.
 func (l *Lengths) Len(k int64) int64 { return int64(l.n[k]) }
+
+// WriteDigest writes to w what stands for all that was measured.
+func (l *Lengths) WriteDigest(w io.Writer) {
+	_ = binary.Write(w, binary.LittleEndian, l.n) // w is a hash, which never fails
+	_ = binary.Write(w, binary.LittleEndian, l.sums)
+}
 
 // Pack writes the packed form of unit k, for which src was read, to dst, which is
 // Len(k) bytes long. It wraps ErrChanged where src is not what was measured.

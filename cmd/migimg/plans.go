@@ -1,0 +1,160 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+
+	"github.com/urfave/cli/v2"
+
+	"migimg/encoders"
+	formats "migimg/encoders/all"
+	"migimg/encoders/compress"
+)
+
+// image is one planned file.
+type image struct {
+	encoders.Output
+	encoder string
+	digest  string // of the plan
+}
+
+// absence is a format that cannot hold the disk.
+type absence struct {
+	Format string `json:"format"`
+	Reason string `json:"reason"`
+}
+
+// compressOptions are the user's choices of how images are compressed.
+type compressOptions struct {
+	compress.Method     // the zero value: not at all
+	threads         int // of the pass that measures
+}
+
+func compressFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "compress", Usage: "pack disk.qcow2 and disk.vmdk with `METHOD`: zlib, zstd or zstd:1 to zstd:22; reads all that is carried once, before the images can be read"},
+		&cli.IntFlag{Name: "threads", Usage: "how many threads pack", DefaultText: "one for each processor"},
+	}
+}
+
+func compressFrom(c *cli.Context) (o compressOptions, err error) {
+	if s := c.String("compress"); s != "" {
+		if o.Method, err = compress.Parse(s); err != nil {
+			return o, fmt.Errorf("--compress: %w", err)
+		}
+	}
+	if o.threads = c.Int("threads"); o.threads == 0 {
+		o.threads = runtime.GOMAXPROCS(0)
+	}
+	if o.threads < 0 || c.IsSet("threads") && o.Name == "" {
+		return o, errors.New("--threads is how many threads pack with --compress, at least one")
+	}
+	return o, nil
+}
+
+// plan lays the images out.
+func (s *source) plan(ctx context.Context, o sourceOptions) error {
+	if o.compress.Name != "" {
+		if err := s.compressible(); err != nil {
+			return fmt.Errorf("--compress %s: %w", o.compress, err)
+		}
+	}
+	disk := encoders.Disk{Map: s.blocks, SectorSize: s.sectorSize(), Identity: s.identity()}
+	p := planner{disk: disk, view: s.served, o: o, measured: map[string]*compress.Lengths{}}
+	for _, e := range formats.Encoders() {
+		images, err := p.plan(ctx, e)
+		switch {
+		case err == nil:
+			s.images = append(s.images, images...)
+		case errors.Is(err, encoders.ErrLimit):
+			s.absent = append(s.absent, absence{e.Name(), err.Error()})
+		default:
+			return err
+		}
+	}
+	return nil
+}
+
+// compressible says why the disk cannot be packed: what is read again must be what
+// was measured, or known to differ.
+func (s *source) compressible() error {
+	switch s.consistency.Level {
+	case levelLive:
+		return errors.New("the disk moves, and nobody knows where: unmount its filesystems, or let them be frozen")
+	case levelPinned:
+		if s.moment.tracker == nil {
+			return fmt.Errorf("the disk moves, and its writes are not tracked (%s): unmount its filesystems, or use --consistency frozen", or(s.consistency.Detail, "no reason was kept"))
+		}
+	}
+	return nil
+}
+
+// planner plans images of one disk.
+type planner struct {
+	disk encoders.Disk
+	view io.ReaderAt
+	o    sourceOptions
+	// measured are the lengths of packed units, by packing and unit.
+	measured map[string]*compress.Lengths
+}
+
+// plan lays out the images of one format.
+func (p planner) plan(ctx context.Context, e encoders.Encoder) ([]image, error) {
+	eo := encoders.Options{ClusterSize: p.o.clusterSize}
+	outputs, lengths, err := p.outputs(ctx, e, eo)
+	if err != nil {
+		return nil, err
+	}
+	var images []image
+	for _, out := range outputs {
+		images = append(images, image{Output: out, encoder: e.Name(), digest: planDigest(p.disk, e.Name(), out, lengths)})
+	}
+	return images, nil
+}
+
+func (p planner) outputs(ctx context.Context, e encoders.Encoder, eo encoders.Options) ([]encoders.Output, *compress.Lengths, error) {
+	c, ok := e.(encoders.Compressor)
+	if !ok || p.o.compress.Name == "" {
+		outputs, err := e.Plan(p.disk, eo)
+		return outputs, nil, err
+	}
+	units, packing, err := c.Units(p.disk, eo, p.o.compress.Method)
+	if err != nil {
+		return nil, nil, err
+	}
+	key := fmt.Sprintf("%s %d %d", packing.Name, packing.Unit, units.Count)
+	l := p.measured[key]
+	if l == nil {
+		l, err = compress.Measure(ctx, p.view, units, packing, p.o.compress.threads, func(done, total int64) {
+			p.o.progress.say("migimg: measuring compressed lengths, %s of %s", human(done), human(total))
+		})
+		if err != nil {
+			return nil, nil, err
+		}
+		p.measured[key] = l
+	}
+	outputs, err := c.PlanPacked(p.disk, eo, p.o.compress.Method, l)
+	return outputs, l, err
+}
+
+// planDigest names a plan: equal digests are byte-identical files, as long as
+// the carried blocks are.
+func planDigest(d encoders.Disk, format string, out encoders.Output, l *compress.Lengths) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "migimg plan 1\n%s %s %d\n", format, out.Path, out.VirtualSize)
+	h.Write(d.Identity[:])
+	for _, s := range out.Layout.Segments() {
+		fmt.Fprintf(h, "%s %s %d %d\n", s.Name, s.Kind, s.Offset, s.Length)
+	}
+	if l != nil {
+		l.WriteDigest(h)
+	}
+	_ = binary.Write(h, binary.LittleEndian, out.Layout.Size()) // a hash never fails
+	return hex.EncodeToString(h.Sum(nil))
+}
