@@ -5,6 +5,7 @@ import (
 	"migimg/encoders"
 	"migimg/encoders/qcow2"
 	"migimg/encoders/raw"
+	"migimg/encoders/stream"
 	"migimg/encoders/vdi"
 	"migimg/encoders/vhd"
 	"migimg/encoders/vhdx"
@@ -31,5 +32,9 @@ func Formats() []encoders.Encoder {
 		vmdk.Flat{},
 		vmdk.Flat{ESXi: true},
 		vdi.Encoder{},
+		stream.Raw{},
+		stream.Raw{Zstd: true},
+		stream.Tar{},
+		stream.Tar{Gzip: true},
 	)
 }

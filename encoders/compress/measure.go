@@ -30,6 +30,9 @@ const atOnce = 1 << 20
 // time, how many bytes of how many are done.
 func Measure(ctx context.Context, view io.ReaderAt, u Units, p Packing, threads int, progress func(done, total int64)) (*Lengths, error) {
 	l := &Lengths{packing: p, n: make([]uint32, u.Count), sums: make([]uint32, u.Count)}
+	if u.Count == 0 {
+		return l, nil
+	}
 	var next, done atomic.Int64
 	var telling sync.Mutex
 	batch := max(1, atOnce/p.Unit)

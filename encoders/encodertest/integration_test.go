@@ -56,6 +56,9 @@ const streamed = 256 << 20
 func TestReaders(t *testing.T) {
 	need.Tool(t, "qemu-img")
 	for _, enc := range all.Formats() {
+		if _, ok := formats[enc.Name()]; !ok {
+			continue // a stream: TestUnpackers
+		}
 		for _, c := range encodertest.Small() {
 			t.Run(enc.Name()+"/"+c.Name, func(t *testing.T) {
 				outs, err := enc.Plan(c.Disk(t), c.Options)
@@ -143,8 +146,9 @@ func TestLargeReaders(t *testing.T) {
 func TestPackedReaders(t *testing.T) {
 	need.Tool(t, "qemu-img", "7z")
 	for _, enc := range all.Formats() {
+		_, image := formats[enc.Name()]
 		enc, ok := enc.(encoders.Compressor)
-		if !ok {
+		if !ok || !image {
 			continue
 		}
 		for _, m := range encodertest.Methods() {
@@ -172,6 +176,48 @@ func TestPackedReaders(t *testing.T) {
 					}
 				})
 			}
+		}
+	}
+}
+
+// unpackers are the programs that unpack streams, by format.
+var unpackers = map[string][]string{
+	"raw.gz":  {"gzip", "-dc"},
+	"raw.zst": {"zstd", "-dcq"},
+	"tar":     {"tar", "-xOf"},
+	"tar.gz":  {"tar", "-xzOf"},
+}
+
+// TestUnpackers unpacks the streams, stored and packed, with what people unpack them
+// with.
+func TestUnpackers(t *testing.T) {
+	for _, enc := range all.Formats() {
+		program, ok := unpackers[enc.Name()]
+		if _, image := formats[enc.Name()]; !ok {
+			if !image {
+				t.Errorf("nothing reads %s", enc.Name())
+			}
+			continue
+		}
+		need.Tool(t, program[0])
+		for _, c := range encodertest.PackedCases() {
+			t.Run(enc.Name()+"/"+c.Name, func(t *testing.T) {
+				outs, err := enc.Plan(c.Disk(t), c.Options)
+				if err != nil {
+					t.Fatal(err)
+				}
+				outs = append(outs, encodertest.Packed(t, enc.(encoders.Compressor), c, encodertest.Methods()[0])...)
+				for _, o := range outs {
+					file, raw := filepath.Join(t.TempDir(), o.Path), filepath.Join(t.TempDir(), "want.raw")
+					write(t, file, layout.NewReader(o.Layout, c.View(t)), o.Layout)
+					writeWant(t, raw, c, o.VirtualSize)
+					run(t, "sh", "-c", strings.Join(program, " ")+` "$0" | cmp - "$1"`, file, raw)
+					if strings.HasPrefix(enc.Name(), "tar") {
+						run(t, "tar", "-xf", file, "-C", filepath.Dir(file))
+						run(t, "cmp", filepath.Join(filepath.Dir(file), "disk.raw"), raw)
+					}
+				}
+			})
 		}
 	}
 }

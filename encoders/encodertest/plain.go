@@ -42,9 +42,14 @@ func (r plain) span(s layout.Span, p []byte) error {
 			return fmt.Errorf("span %q at %d: %w", s.Name, s.Off, err)
 		}
 	}
-	if s.Kind == layout.Data {
+	switch s.Kind {
+	case layout.Data:
 		copy(p, src)
 		return nil
+	case layout.Sum:
+		b, err := s.Sum(r.view)
+		copy(p, b)
+		return err
 	}
 	return s.Compute(p, src)
 }

@@ -71,9 +71,15 @@ func checkWindows(t *testing.T, c Case, l *layout.Layout, view io.ReaderAt) {
 	t.Helper()
 	rnd := rand.New(rand.NewPCG(5, 7))
 	r, p := layout.NewReader(l, view), Plain(l, view)
+	size := l.Size()
+	for _, s := range l.Segments() {
+		if s.Kind == layout.Sum.String() { // it takes reading the whole disk
+			size = s.Offset
+		}
+	}
 	look := func(off, n int64) {
-		n = min(n, l.Size())
-		off = max(0, min(off, l.Size()-n))
+		n = min(n, size)
+		off = max(0, min(off, size-n))
 		checkSpans(t, c, l, off, n)
 		got, want := make([]byte, n), make([]byte, n)
 		if m, err := r.ReadAt(got, off); m < len(got) {
@@ -91,7 +97,7 @@ func checkWindows(t *testing.T, c Case, l *layout.Layout, view io.ReaderAt) {
 		look(s.Offset+s.Length-cluster, 2*cluster)
 	}
 	for range 50 {
-		look(rnd.Int64N(l.Size()), min(l.Size(), 1+rnd.Int64N(300*kib)))
+		look(rnd.Int64N(size), 1+rnd.Int64N(300*kib))
 	}
 }
 

@@ -1,5 +1,7 @@
 package layout
 
+import "io"
+
 // Source is the device range behind a span: for Data the bytes themselves, for
 // Packed the whole range that the bytes are a function of. n is 0 for the
 // others.
@@ -11,6 +13,15 @@ func (s Span) Source() (off, n int64) {
 		return s.Dev, s.seg.Rec.Unit
 	}
 	return 0, 0
+}
+
+// Sum computes a Sum span's bytes from all of the view.
+func (s Span) Sum(view io.ReaderAt) ([]byte, error) {
+	b, err := s.seg.Watch(view).Sum()
+	if err != nil {
+		return nil, err
+	}
+	return b[s.inner : s.inner+s.Len], nil
 }
 
 // Compute writes a Zero, Meta or Packed span's bytes to p, which is Len bytes

@@ -14,6 +14,7 @@ package layout
 
 import (
 	"fmt"
+	"io"
 	"iter"
 	"sort"
 )
@@ -26,10 +27,11 @@ const (
 	Meta               // computed from the plan alone
 	Data               // a range of the device, as it is
 	Packed             // a function of a range of the device
+	Sum                // a function of all that the file holds
 )
 
 func (k Kind) String() string {
-	return [...]string{"zero", "meta", "data", "packed"}[k]
+	return [...]string{"zero", "meta", "data", "packed", "sum"}[k]
 }
 
 // Filler writes the bytes [off, off+len(p)) of its segment to p. It is called
@@ -43,6 +45,7 @@ type Filler func(p []byte, off int64)
 //	Zero  none
 //	Meta  Fill; or Bytes is enough for small constant ones, see MetaBytes
 //	Data  Extent, for a file or part that is the device's own bytes in order
+//	Sum   Watch
 //	any   Rec, in which each part has its own kind (Kind is then ignored)
 type Segment struct {
 	// Name is the format's own word for what lies here ("l2 tables").
@@ -60,6 +63,17 @@ type Segment struct {
 	Extent func(off int64) (n int64, carried bool)
 	// Alloc is how many bytes of a Data segment with Extent are carried.
 	Alloc int64
+	// Watch makes what computes a Sum segment's bytes. A file has at most one.
+	Watch func(view io.ReaderAt) Watcher
+}
+
+// Watcher is a view that takes note of what is read through it, which a Reader
+// serves, so that a checksum of all of it costs no second pass when it is asked for
+// last.
+type Watcher interface {
+	io.ReaderAt
+	// Sum gives the bytes of the segment. What was not read yet is read now.
+	Sum() ([]byte, error)
 }
 
 // MetaBytes is a Meta segment of constant bytes.
@@ -152,6 +166,8 @@ func (b *Builder) Append(s Segment) int64 {
 		panic(fmt.Sprintf("layout: segment %q has length %d", s.Name, s.Len))
 	case s.Kind == Meta && s.Rec == nil && s.Fill == nil:
 		panic(fmt.Sprintf("layout: segment %q is metadata without a filler", s.Name))
+	case (s.Kind == Sum) != (s.Watch != nil):
+		panic(fmt.Sprintf("layout: segment %q is a sum without a watcher, or the other way round", s.Name))
 	case s.Kind == Packed && s.Rec == nil:
 		panic(fmt.Sprintf("layout: segment %q is packed without records", s.Name))
 	}

@@ -12,13 +12,23 @@ const packBuffer = 1 << 20
 // NewReader is the reader of every format: it computes the file that l
 // describes from the device's bytes. The view answers zeros beyond the device's
 // end, as [migimg/blockmap.NewView] does, since a format may round a disk up.
-func NewReader(l *Layout, view io.ReaderAt) *Reader { return &Reader{l: l, view: view} }
+func NewReader(l *Layout, view io.ReaderAt) *Reader {
+	r := &Reader{l: l, view: view}
+	for i := range l.segs {
+		if watch := l.segs[i].Watch; watch != nil {
+			r.watcher = watch(view)
+			r.view = r.watcher
+		}
+	}
+	return r
+}
 
 // Reader reads a planned image file. It is safe for concurrent use and keeps
-// nothing between reads.
+// nothing between reads but what a [Watcher] does.
 type Reader struct {
 	l       *Layout
 	view    io.ReaderAt
+	watcher Watcher   // nil for most
 	scratch sync.Pool // of *[]byte of packBuffer bytes
 }
 
@@ -57,6 +67,12 @@ func (r *Reader) segment(s *Segment, p []byte, off int64) (int, error) {
 		return r.plain(s.Rec, p, off)
 	case s.Kind == Meta:
 		s.Fill(p, off)
+	case s.Kind == Sum:
+		b, err := r.watcher.Sum()
+		if err != nil {
+			return 0, err
+		}
+		copy(p, b[off:])
 	case s.Kind == Data:
 		return full(r.view.ReadAt(p, s.Dev+off))
 	default:

@@ -17,5 +17,6 @@ func TestPacked(t *testing.T) {
 		compress.Zlib: encodertest.Decoded("disk.qcow2", func(ctx context.Context, f decoder.File, ps *decoder.Problems) (decoder.Disk, string, error) {
 			return decode.Open(ctx, f, ps)
 		}),
+		compress.Zstd: nil,
 	})
 }
