@@ -79,6 +79,9 @@ hang all the same, run migimg thaw --all.
 				return err
 			}
 			o.pin = true
+			if !ro.all {
+				o.targets, o.targetWords = ro.targets, strings.Split(c.String("target"), ",")
+			}
 			if !c.Bool("foreground") && os.Getenv(readyEnv) == "" {
 				return daemonize(c.Context)
 			}
@@ -118,7 +121,11 @@ func mount(c *cli.Context, path, point string, o sourceOptions, perm permissions
 	if c.Bool("debug") {
 		fo.Debug = slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug})
 	}
-	server, err := fusefs.Mount(point, s.tree(docs, perm), &stats, fo)
+	mountPoint, err := filepath.Abs(point)
+	if err != nil {
+		return err
+	}
+	server, err := fusefs.Mount(point, s.tree(docs, perm, mountPoint), &stats, fo)
 	if err != nil {
 		return err
 	}

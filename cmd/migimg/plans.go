@@ -12,6 +12,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"migimg/blockmap"
+	"migimg/blockmap/ptable"
 	"migimg/encoders"
 	formats "migimg/encoders/all"
 	"migimg/encoders/compress"
@@ -21,7 +23,8 @@ import (
 type image struct {
 	encoders.Output
 	encoder string
-	digest  string // of the plan
+	digest  string      // of the plan
+	view    io.ReaderAt // the disk that it is read from
 }
 
 // absence is a format that cannot hold the disk.
@@ -65,8 +68,9 @@ func (s *source) plan(ctx context.Context, o sourceOptions) error {
 			return fmt.Errorf("--compress %s: %w", o.compress, err)
 		}
 	}
-	disk := encoders.Disk{Map: s.blocks, SectorSize: s.sectorSize(), Identity: s.identity()}
-	p := planner{disk: disk, view: s.served, o: o, measured: map[string]*compress.Lengths{}}
+	sum := s.blocks.Digest()
+	s.digest = hex.EncodeToString(sum[:])
+	p := s.planner(s.edit, s.blocks, s.served, o)
 	for _, e := range formats.Encoders() {
 		images, err := p.plan(ctx, e)
 		switch {
@@ -78,7 +82,17 @@ func (s *source) plan(ctx context.Context, o sourceOptions) error {
 			return err
 		}
 	}
-	return nil
+	return s.planTargets(ctx, p)
+}
+
+// planner plans images of the device as e has it; view is what readers of them get.
+func (s *source) planner(e *ptable.Edit, blocks *blockmap.Map, view io.ReaderAt, o sourceOptions) planner {
+	return planner{
+		disk:     encoders.Disk{Map: blocks, SectorSize: s.sectorSize(), Identity: s.identity(e, blocks)},
+		view:     view,
+		o:        o,
+		measured: map[string]*compress.Lengths{},
+	}
 }
 
 // compressible says why the disk cannot be packed: what is read again must be what
@@ -113,7 +127,7 @@ func (p planner) plan(ctx context.Context, e encoders.Encoder) ([]image, error) 
 	}
 	var images []image
 	for _, out := range outputs {
-		images = append(images, image{Output: out, encoder: e.Name(), digest: planDigest(p.disk, e.Name(), out, lengths)})
+		images = append(images, image{Output: out, encoder: e.Name(), digest: planDigest(p.disk, e.Name(), out, lengths), view: p.view})
 	}
 	return images, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -107,10 +108,11 @@ func (s *source) scope(ctx context.Context, o scopeOptions) error {
 			}
 		}
 	}
-	if !s.edited() {
+	s.mapped = s.blocks
+	if !s.edited(s.edit) {
 		return nil
 	}
-	if s.blocks, err = s.edit.Map(s.blocks); err != nil {
+	if s.blocks, err = s.edit.Map(s.mapped); err != nil {
 		return fmt.Errorf("the image's disk of %s: %w", human(s.edit.Size), err)
 	}
 	s.volumes.Count(s.blocks)
@@ -118,34 +120,32 @@ func (s *source) scope(ctx context.Context, o scopeOptions) error {
 }
 
 // edited says that the image's disk is not simply the device.
-func (s *source) edited() bool {
-	return len(s.edit.Dropped)+len(s.edit.Patches) > 0 || s.edit.Size != s.dev.Size()
+func (s *source) edited(e *ptable.Edit) bool {
+	return len(e.Dropped)+len(e.Patches) > 0 || e.Size != s.dev.Size()
 }
 
-// readBack reads the image's partition table as anybody would. It must name what
-// is carried, and nothing else.
-func (s *source) readBack() error {
-	if !s.edited() {
-		s.imageTable = s.table
-		return nil
+// readBack reads the partition table of an image's disk as anybody would. It must
+// name what is carried, and nothing else.
+func (s *source) readBack(e *ptable.Edit, view io.ReaderAt) (*ptable.Table, error) {
+	if !s.edited(e) {
+		return s.table, nil
 	}
-	t, err := ptable.Read(blockmap.Bytes(s.view, s.blocks.Size(), s.sectorSize()))
+	t, err := ptable.Read(blockmap.Bytes(view, e.Size, s.sectorSize()))
 	if err != nil {
-		return fmt.Errorf("reading the image's partition table back: %w", err)
+		return nil, fmt.Errorf("reading the image's partition table back: %w", err)
 	}
 	kept := func(t *ptable.Table) (out []blockmap.Range) {
 		for _, p := range t.Partitions {
-			if r := (blockmap.Range{Off: p.Start, Len: p.Size}); !p.Extended && !slices.Contains(s.edit.Dropped, r) {
+			if r := (blockmap.Range{Off: p.Start, Len: p.Size}); !p.Extended && !slices.Contains(e.Dropped, r) {
 				out = append(out, r)
 			}
 		}
 		return out
 	}
 	if want, got := kept(s.table), kept(t); t.Broken != s.table.Broken || !slices.Equal(want, got) {
-		return fmt.Errorf("the image's partition table is not as it should be (%v, not %v; %s): please report it, and export the whole disk", got, want, t.Broken)
+		return nil, fmt.Errorf("the image's partition table is not as it should be (%v, not %v; %s): please report it, and export the whole disk", got, want, t.Broken)
 	}
-	s.imageTable = t
-	return nil
+	return t, nil
 }
 
 // sectorSize is that of the image's disk in bytes, 0 where it is not known.

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"io"
 	"os"
@@ -16,6 +15,7 @@ import (
 	"migimg/blockmap/ptable"
 	"migimg/encoders/layout"
 	"migimg/fusefs"
+	"migimg/preflight/targets"
 )
 
 // source is a device that has been opened, mapped and planned: the whole way
@@ -30,7 +30,8 @@ type source struct {
 	t0          time.Time
 
 	table   *ptable.Table // the device's
-	blocks  *blockmap.Map
+	mapped  *blockmap.Map // the device's
+	blocks  *blockmap.Map // that of the images' disk
 	volumes *blockmap.VolumeInfo
 	scoped  ptable.Scope // with what was chosen
 	edit    *ptable.Edit
@@ -44,7 +45,9 @@ type source struct {
 
 	images []image
 	absent []absence
-	digest string // of the map
+	// folders are those of the targets that were asked for.
+	folders []*targetFolder
+	digest  string // of the map
 }
 
 // sourceOptions are the user's choices up to the plan.
@@ -57,6 +60,8 @@ type sourceOptions struct {
 	zeroFill    bool
 	scope       scopeOptions
 	load        loadOptions
+	targets     []*targets.Target // those that get a folder
+	targetWords []string          // their names as they were given
 	progress    *progress
 }
 
@@ -96,7 +101,7 @@ func open(ctx context.Context, path string, o sourceOptions) (s *source, err err
 	s.view = s.edit.View(blockmap.NewView(s.lower(), s.blocks))
 	s.throttle, s.ionice = device.NewThrottle(s.lower(), o.load.bwlimit), o.load.ionice
 	s.served = s.edit.View(blockmap.NewView(s.throttle, s.blocks))
-	if err := s.readBack(); err != nil {
+	if s.imageTable, err = s.readBack(s.edit, s.view); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 
@@ -143,27 +148,26 @@ func (s *source) Close() {
 	s.dev.Close()
 }
 
-// identity stands for the disk and its map: what every id in an image is derived
+// identity stands for a disk and its map: what every id in an image is derived
 // from. It depends on nothing that changes between two mounts of an unchanged
 // disk, nor on the machine that the disk is in.
-func (s *source) identity() (id [32]byte) {
-	sum := s.blocks.Digest()
-	s.digest = hex.EncodeToString(sum[:])
+func (s *source) identity(e *ptable.Edit, blocks *blockmap.Map) (id [32]byte) {
 	h := sha256.New()
 	fmt.Fprintf(h, "migimg identity 1\n%d %d %s\n", s.dev.Size(), s.dev.SectorSize(), s.table.ID)
 	for v := range s.volumes.All() {
 		fmt.Fprintf(h, "%s %d %d %s %s\n", v.Name, v.Start, v.Size, v.Type, v.UUID)
 	}
-	for _, p := range s.edit.Patches {
+	for _, p := range e.Patches {
 		fmt.Fprintf(h, "%d %x\n", p.Off, p.Bytes)
 	}
+	sum := blocks.Digest()
 	h.Write(sum[:])
 	h.Sum(id[:0])
 	return id
 }
 
-// tree is what a mount of the source shows.
-func (s *source) tree(docs *documents, perm permissions) fusefs.Tree {
+// tree is what a mount of the source at point shows.
+func (s *source) tree(docs *documents, perm permissions, point string) fusefs.Tree {
 	t := fusefs.Tree{
 		Documents: docs.list(),
 		ModTime:   s.t0,
@@ -175,7 +179,7 @@ func (s *source) tree(docs *documents, perm permissions) fusefs.Tree {
 			Path:      im.Path,
 			Size:      im.Layout.Size(),
 			Allocated: im.Layout.Allocated(),
-			Reader:    layout.NewReader(im.Layout, s.served),
+			Reader:    layout.NewReader(im.Layout, im.view),
 			Extent:    im.Layout.Extent,
 			Xattrs: map[string]string{
 				"user.migimg.format":        im.encoder,
@@ -185,6 +189,9 @@ func (s *source) tree(docs *documents, perm permissions) fusefs.Tree {
 				"user.migimg.consistency":   s.consistency.Level,
 			},
 		})
+	}
+	for _, f := range s.folders {
+		t.Documents = append(t.Documents, f.document(point))
 	}
 	s.addVolumes(&t)
 	return t

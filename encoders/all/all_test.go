@@ -48,16 +48,16 @@ func TestLimits(t *testing.T) {
 		"vhd":   {"2T-sector": false, "2040G": true, "16T": false, "16T-dense": false, "64T": false},
 		"vmdk":  {"2T-sector": true, "2040G": false, "16T": true, "16T-dense": false, "64T": false},
 
-		"vhd-fixed":   {"2T-sector": false, "2040G": true, "16T": false, "16T-dense": false, "64T": false},
-		"vhdx":        {"2T-sector": true, "2040G": true, "16T": true, "16T-dense": true, "64T": true},
-		"vmdk-sparse": {"2T-sector": true, "2040G": true, "16T": true, "16T-dense": false, "64T": false},
-		"vmdk-flat":   {"2T-sector": true, "2040G": true, "16T": true, "16T-dense": true, "64T": false},
-		"vmdk-esxi":   {"2T-sector": true, "2040G": true, "16T": true, "16T-dense": true, "64T": false},
-		"vdi":         {"2T-sector": true, "2040G": true, "16T": true, "16T-dense": true, "64T": true},
-		"raw.gz":      {"2T-sector": true, "2040G": true, "16T": true, "16T-dense": true, "64T": true},
-		"raw.zst":     {"2T-sector": true, "2040G": true, "16T": true, "16T-dense": true, "64T": true},
-		"tar":         {"2T-sector": true, "2040G": true, "16T": true, "16T-dense": true, "64T": true},
-		"tar.gz":      {"2T-sector": true, "2040G": true, "16T": true, "16T-dense": true, "64T": true},
+		"vhd-fixed":        {"2T-sector": false, "2040G": true, "16T": false, "16T-dense": false, "64T": false},
+		"vhdx":             {"2T-sector": true, "2040G": true, "16T": true, "16T-dense": true, "64T": true},
+		"vmdk-sparse":      {"2T-sector": true, "2040G": true, "16T": true, "16T-dense": false, "64T": false},
+		"vmdk-flat-hosted": {"2T-sector": true, "2040G": true, "16T": true, "16T-dense": true, "64T": false},
+		"vmdk-flat":        {"2T-sector": true, "2040G": true, "16T": true, "16T-dense": true, "64T": false},
+		"vdi":              {"2T-sector": true, "2040G": true, "16T": true, "16T-dense": true, "64T": true},
+		"raw.gz":           {"2T-sector": true, "2040G": true, "16T": true, "16T-dense": true, "64T": true},
+		"raw.zst":          {"2T-sector": true, "2040G": true, "16T": true, "16T-dense": true, "64T": true},
+		"tar":              {"2T-sector": true, "2040G": true, "16T": true, "16T-dense": true, "64T": true},
+		"tar.gz":           {"2T-sector": true, "2040G": true, "16T": true, "16T-dense": true, "64T": true},
 	}
 	for _, c := range encodertest.Large() {
 		d := c.Disk(t)

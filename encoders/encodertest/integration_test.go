@@ -39,8 +39,8 @@ var formats = map[string]struct {
 	"vhd-fixed":   {sevenZip: "VHD", mount: []string{"vhdimount", "-X", "allow_root"}, mounted: "vhdi1", fixed: true},
 	"vmdk-sparse": {sevenZip: "VMDK", mount: []string{"vmdkmount", "-X", "allow_root"}, mounted: "vmdk1", check: true},
 	// vmdkmount refuses the flat kinds, also those that qemu-img makes.
-	"vmdk-flat": {sevenZip: "VMDK"},
-	"vmdk-esxi": {sevenZip: "VMDK"},
+	"vmdk-flat-hosted": {sevenZip: "VMDK"},
+	"vmdk-flat":        {sevenZip: "VMDK"},
 	// 7-Zip refuses a VHDX, also one that qemu-img makes, whose disk is no number of
 	// 4096 bytes.
 	"vhdx": {sevenZip: "VHDX", unit: 4096, check: true},

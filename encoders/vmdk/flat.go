@@ -19,12 +19,12 @@ type Flat struct {
 
 var _ encoders.Encoder = Flat{}
 
-// Name is "vmdk-flat" or "vmdk-esxi".
+// Name is "vmdk-flat" for ESXi, else "vmdk-flat-hosted".
 func (f Flat) Name() string {
 	if f.ESXi {
-		return "vmdk-esxi"
+		return "vmdk-flat"
 	}
-	return "vmdk-flat"
+	return "vmdk-flat-hosted"
 }
 
 // Plan lays out disk.vmdk and disk-flat.vmdk. The virtual size is the disk's,

@@ -171,3 +171,15 @@ func (t *Target) Modules() (names []string) {
 	slices.Sort(names)
 	return slices.Compact(names)
 }
+
+// FormatsFor are the image formats that it takes of a disk of size bytes, best
+// first.
+func (t *Target) FormatsFor(size int64) []string {
+	formats := t.Formats.Values
+	for _, s := range t.Larger {
+		if size > s.Above && len(s.Formats) > 0 {
+			formats = s.Formats
+		}
+	}
+	return formats
+}

@@ -12,7 +12,8 @@ import (
 // stand for.
 var FormatWords = map[string]string{
 	"raw": "the disk's bytes", "qcow2": "qcow2", "vhd": "dynamic VHD", "vhd-fixed": "fixed VHD", "vhdx": "VHDX",
-	"vmdk": "streamOptimized VMDK", "vmdk-sparse": "monolithicSparse VMDK", "vmdk-flat": "flat VMDK with its descriptor (vmfs)", "vdi": "VDI",
+	"vmdk": "streamOptimized VMDK", "vmdk-sparse": "monolithicSparse VMDK", "vmdk-flat": "flat VMDK with its descriptor (vmfs)",
+	"vmdk-flat-hosted": "flat VMDK with its descriptor (monolithicFlat)", "vdi": "VDI",
 	"ova": "OVA with a streamOptimized VMDK", "tar.gz": "disk.raw in a tar of the GNU kind, with gzip", "raw.gz": "the disk's bytes with gzip",
 }
 

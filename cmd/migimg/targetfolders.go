@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"slices"
+
+	"migimg/blockmap"
+	"migimg/encoders"
+	formats "migimg/encoders/all"
+	"migimg/fusefs"
+	"migimg/preflight/targets"
+)
+
+// targetFolder is targets/NAME of a mount: the files that the target takes, and how
+// they get there. A family of targets ("azure") has one folder.
+type targetFolder struct {
+	name    string
+	targets []targetImage
+	images  []image // of all of them, each once
+}
+
+// targetImage is what a target takes best.
+type targetImage struct {
+	*targets.Target
+	// images are none where no format that it takes holds the disk; reason says why.
+	images []image
+	reason string
+}
+
+// planTargets lays out the folders of the targets that were asked for. p plans
+// images of the disk as it is.
+func (s *source) planTargets(ctx context.Context, p planner) error {
+	planners := map[int64]planner{0: p}
+	for _, t := range p.o.targets {
+		images, reason, err := s.planTarget(ctx, planners, t)
+		if err != nil {
+			return fmt.Errorf("target %s: %w", t.ID, err)
+		}
+		name := t.ID
+		if t.Family != "" && slices.Contains(p.o.targetWords, t.Family) && s.folder(t.Family).fits(images) {
+			name = t.Family
+		}
+		s.folder(name).add(t, images, reason)
+	}
+	for _, f := range s.folders {
+		s.images = append(s.images, f.images...)
+	}
+	return nil
+}
+
+// folder is the folder of a name; it is made where there is none.
+func (s *source) folder(name string) *targetFolder {
+	for _, f := range s.folders {
+		if f.name == name {
+			return f
+		}
+	}
+	f := &targetFolder{name: name}
+	s.folders = append(s.folders, f)
+	return f
+}
+
+// fits says whether the images can be in the folder: another one's of the same name
+// is the same file.
+func (f *targetFolder) fits(images []image) bool {
+	for _, im := range images {
+		for _, x := range f.images {
+			if path.Base(x.Path) == im.Path && x.digest != im.digest {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// add puts a target's images into the folder, or why there are none.
+func (f *targetFolder) add(t *targets.Target, images []image, reason string) {
+	for i := range images {
+		images[i].Path = path.Join("targets", f.name, images[i].Path)
+		if !slices.ContainsFunc(f.images, func(x image) bool { return x.Path == images[i].Path }) {
+			f.images = append(f.images, images[i])
+		}
+	}
+	f.targets = append(f.targets, targetImage{t, images, reason})
+}
+
+// planTarget lays out what a target takes best; where nothing can be made for it, it
+// says why. planners are by what the disk's size is rounded up to a multiple of.
+func (s *source) planTarget(ctx context.Context, planners map[int64]planner, t *targets.Target) (images []image, reason string, err error) {
+	p, err := s.rounded(planners, t)
+	if err != nil {
+		return nil, "", err
+	}
+	reason = "no format that it takes can be made"
+	for _, word := range t.FormatsFor(p.disk.Map.Size()) {
+		e, ok := format(word)
+		if !ok {
+			continue
+		}
+		images, err := p.plan(ctx, e)
+		if !errors.Is(err, encoders.ErrLimit) {
+			return images, "", err
+		}
+		reason = err.Error()
+	}
+	return nil, reason, nil
+}
+
+// format finds the encoder for a word of the targets' files.
+func format(word string) (encoders.Encoder, bool) {
+	for _, e := range formats.Formats() {
+		if e.Name() == word {
+			return e, true
+		}
+	}
+	return nil, false
+}
+
+// rounded is the planner for a target: of a disk whose size is a multiple of what it
+// wants, with the partition table that belongs to that.
+func (s *source) rounded(planners map[int64]planner, t *targets.Target) (planner, error) {
+	p := planners[0]
+	if t.Multiple == nil || s.blocks.Size()%t.Multiple.Value == 0 {
+		return p, nil
+	}
+	round := t.Multiple.Value
+	if r := s.scoped.Round; r > 0 && r%round != 0 && round%r != 0 {
+		round *= r
+	} else {
+		round = max(round, r)
+	}
+	if known, ok := planners[round]; ok {
+		return known, nil
+	}
+	scope := s.scoped
+	scope.Round = round
+	e, err := s.table.Scope(s.dev, scope)
+	if err != nil {
+		return p, err
+	}
+	blocks, err := e.Map(s.mapped)
+	if err != nil {
+		return p, err
+	}
+	seen := func(below io.ReaderAt) io.ReaderAt { return e.View(blockmap.NewView(below, blocks)) }
+	if _, err := s.readBack(e, seen(s.lower())); err != nil {
+		return p, err
+	}
+	planners[round] = s.planner(e, blocks, seen(s.throttle), p.o)
+	return planners[round], nil
+}
+
+// document is the folder's UPLOAD.md, for a mount at point.
+func (f *targetFolder) document(point string) fusefs.Document {
+	text := f.upload(point)
+	return fusefs.Document{Path: path.Join("targets", f.name, "UPLOAD.md"), Bytes: func() ([]byte, error) { return text, nil }}
+}
