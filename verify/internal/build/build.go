@@ -13,6 +13,9 @@ type Image struct {
 	Bytes []byte
 	// Slack lists half-open ranges of bytes that may hold anything.
 	Slack [][2]int
+	// Data is where the guest's bytes begin, for the formats whose metadata takes
+	// MiBs.
+	Data int
 }
 
 // Disk makes a disk of n bytes in which every third unit holds random bytes,
