@@ -20,7 +20,7 @@ func external(ctx context.Context, im Image, format string) (Aspect, error) {
 	case im.Path == "":
 		a.Summary = "not run: the image has no path"
 		return a, nil
-	case format != QCOW2 && format != VMDK:
+	case format == Raw || format == VHD:
 		a.Summary = "not run: qemu-img has no check for " + format
 		return a, nil
 	}

@@ -34,16 +34,20 @@ import (
 
 	"migimg/verify/decoder"
 	"migimg/verify/qcow2"
+	"migimg/verify/vdi"
 	"migimg/verify/vhd"
+	"migimg/verify/vhdx"
 	"migimg/verify/vmdk"
 )
 
-// Names of formats. qemu-img calls vhd "vpc".
+// Names of formats, as qemu-img has them but for vhd, which is its "vpc".
 const (
 	Raw   = "raw"
 	QCOW2 = "qcow2"
 	VHD   = "vhd"
 	VMDK  = "vmdk"
+	VHDX  = "vhdx"
+	VDI   = "vdi"
 )
 
 // Image is one image file.
@@ -160,14 +164,14 @@ func Check(ctx context.Context, im Image, o Options) (*Report, error) {
 // read is an error.
 func Detect(im Image) (string, error) {
 	switch im.Format {
-	case Raw, QCOW2, VHD, VMDK:
+	case Raw, QCOW2, VHD, VMDK, VHDX, VDI:
 		return im.Format, nil
 	case "":
 	default:
-		return "", fmt.Errorf("verify: %s: format %q is not one of raw, qcow2, vhd, vmdk", im.Name, im.Format)
+		return "", fmt.Errorf("verify: %s: format %q is not one of raw, qcow2, vhd, vmdk, vhdx, vdi", im.Name, im.Format)
 	}
 	f := decoder.File{R: im.R, Size: im.Size}
-	head := make([]byte, 8)
+	head := make([]byte, vdi.MagicOffset+len(vdi.Magic))
 	if n, err := f.ReadAt(head, 0); err != nil {
 		if !errors.Is(err, decoder.ErrShort) {
 			return "", fmt.Errorf("verify: %s: %w", im.Name, err)
@@ -179,7 +183,13 @@ func Detect(im Image) (string, error) {
 		return QCOW2, nil
 	case bytes.HasPrefix(head, []byte(vmdk.Magic)):
 		return VMDK, nil
-	case bytes.HasPrefix(head, []byte(vhd.Magic)), vhd.IsFixed(f):
+	case bytes.HasPrefix(head, []byte(vhdx.Magic)):
+		return VHDX, nil
+	case bytes.HasPrefix(head, []byte(vhd.Magic)):
+		return VHD, nil
+	case len(head) > vdi.MagicOffset && bytes.HasPrefix(head[vdi.MagicOffset:], []byte(vdi.Magic)):
+		return VDI, nil
+	case vhd.IsFixed(f):
 		return VHD, nil
 	}
 	return Raw, nil
@@ -198,6 +208,10 @@ func open(ctx context.Context, im Image, f decoder.File, format string, src *Sou
 		d, summary, err = vhd.Open(ctx, f, ps)
 	case VMDK:
 		d, summary, err = vmdk.Open(ctx, f, filepath.Base(im.Name), ps)
+	case VHDX:
+		d, summary, err = vhdx.Open(ctx, f, ps)
+	case VDI:
+		d, summary, err = vdi.Open(ctx, f, ps)
 	default:
 		summary = fmt.Sprintf("raw, %d bytes", f.Size)
 		rawSize(f, src, ps)

@@ -27,7 +27,7 @@ wrong; 4: something could not be found out.
 		Flags: append(sourceFlags(),
 			formatFlag("table", "json"),
 			&cli.StringFlag{Name: "source", Usage: "the DEVICE, or the MOUNTPOINT, that the image was copied from"},
-			&cli.StringFlag{Name: "image-format", Usage: "raw, qcow2, vhd or vmdk", DefaultText: "by content"},
+			&cli.StringFlag{Name: "image-format", Usage: "raw, qcow2, vhd, vmdk, vhdx or vdi", DefaultText: "by content"},
 		),
 		Action: func(c *cli.Context) error {
 			args, err := arguments(c, "MOUNTPOINT or IMAGE")
