@@ -12,6 +12,7 @@ var libyal = map[string]struct{ info, mount, file string }{
 	"qcow2": {"qcowinfo", "qcowmount", "qcow1"},
 	"vhd":   {"vhdiinfo", "vhdimount", "vhdi1"},
 	"vmdk":  {"vmdkinfo", "vmdkmount", "vmdk1"},
+	"vhdx":  {"vhdiinfo", "vhdimount", "vhdi1"},
 }
 
 // LibyalInfo runs qcowinfo, vhdiinfo or vmdkinfo and returns what it prints.
