@@ -24,6 +24,9 @@ func TestLargeDisks(t *testing.T) {
 		{QCOW2, "cluster_size=4k", "4T", 4 << 40},
 		{VHD, "subformat=dynamic,force_size=on", "2040G", 2040 << 30},
 		{VMDK, "subformat=monolithicSparse", "2T", 2 << 40},
+		{VHDX, "", "64T", 64 << 40},
+		{VHDX, "block_size=1M", "16T", 16 << 40},
+		{VDI, "", "16T", 16 << 40},
 		{Raw, "", "4T", 4 << 40},
 	} {
 		t.Run(c.format+c.size, func(t *testing.T) {
