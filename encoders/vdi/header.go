@@ -26,8 +26,11 @@ const (
 //	04c  u32 type            170  u64 disk's size       188  16s uuid
 //	050  u32 flags                                      198  16s uuid of this state
 //	054 256s comment                                    1a8  2 x 16s parent's uuids
+//	                                                    1c8  geometry, unused
+//	                                                    1d4  u32 its sector size
 //
-// A geometry of zeros lets VirtualBox choose one.
+// A geometry of zeros lets VirtualBox choose one; its sectors must have 512 bytes all
+// the same (vdiValidateHeader).
 func (g geometry) header(identity [32]byte) []byte {
 	b := make([]byte, headerLen)
 	le := binary.LittleEndian
@@ -46,6 +49,7 @@ func (g geometry) header(identity [32]byte) []byte {
 	// VirtualBox refuses an image in which one of the two is zeros.
 	copy(b[0x188:], uuid("disk", identity))
 	copy(b[0x198:], uuid("state", identity))
+	le.PutUint32(b[0x1d4:], sector)
 	return b
 }
 

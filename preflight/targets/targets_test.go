@@ -33,7 +33,7 @@ func TestFiles(t *testing.T) {
 // Ids are stable: these are in use.
 func TestPresent(t *testing.T) {
 	for _, id := range []string{"tencent", "alibaba", "huawei", "baidu", "aws-import-image", "aws-import-snapshot", "azure-gen1", "azure-gen2",
-		"gcp-images-create", "gcp-image-imports", "oci", "ibm", "digitalocean", "linode", "openstack", "kvm", "proxmox", "vsphere", "hyperv", "xcp-ng", "virtualbox"} {
+		"gcp-images-create", "gcp-image-imports", "oci", "ibm", "digitalocean", "linode", "openstack", "kvm", "proxmox", "vsphere", "hyperv", "xcp-ng", "virtualbox", "workstation"} {
 		if _, err := targets.Load(id); err != nil {
 			t.Error(err)
 		}
@@ -46,7 +46,7 @@ func TestLoad(t *testing.T) {
 		t.Errorf("%v, %v", got, err)
 	}
 	got, err = targets.Load("azure-gen2", "azure", "vmware")
-	if err != nil || len(got) != 3 || got[0].ID != "azure-gen2" || got[1].ID != "azure-gen1" || got[2].ID != "vsphere" {
+	if err != nil || len(got) != 4 || got[0].ID != "azure-gen2" || got[1].ID != "azure-gen1" || got[2].ID != "vsphere" || got[3].ID != "workstation" {
 		t.Errorf("%v, %v", got, err)
 	}
 	_, err = targets.Load("kvm", "tencnet")
