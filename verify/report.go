@@ -58,6 +58,14 @@ type Report struct {
 	Aspects  []Aspect `json:"aspects"`
 }
 
+// Unread is the report of an image in a format that there is no decoder for: nothing is
+// known of it.
+func Unread(name, format string, size int64) *Report {
+	return &Report{Image: name, Format: format, FileSize: size, VirtualSize: -1, Verdict: Unknown, Aspects: []Aspect{
+		{Name: Structure, Status: Unknown, Summary: "verify does not read " + format + ": unpack it, and verify what is in it"},
+	}}
+}
+
 // OK says that nothing is wrong and nothing was left undecided. What was
 // skipped (the content, without a source) is not counted.
 func (r *Report) OK() bool { return r.Verdict == Pass }

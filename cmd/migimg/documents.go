@@ -22,24 +22,28 @@ type documents struct {
 	started time.Time
 
 	reports *reports
-	blocks  func() ([]byte, error)
+	maps    []fusefs.Document
 }
+
+// mapPath is where a mount has the map of the disk in its images.
+const mapPath = ".migimg/map.json"
 
 func newDocuments(ctx context.Context, s *source, stats *fusefs.Stats, o reportOptions) *documents {
 	d := &documents{src: s, stats: stats, started: time.Now(), reports: newReports(ctx, s, o)}
-	d.blocks = sync.OnceValues(func() ([]byte, error) { return marshal(s.mapDocument(true)) })
+	for _, disk := range s.disks {
+		d.maps = append(d.maps, fusefs.Document{Path: disk.path, Bytes: sync.OnceValues(func() ([]byte, error) { return marshal(s.mapDocument(disk, true)) })})
+	}
 	return d
 }
 
 func (d *documents) list() []fusefs.Document {
-	return []fusefs.Document{
+	return append([]fusefs.Document{
 		{Path: "preflight.json", Bytes: d.reports.jsonBytes},
 		{Path: "report.html", Bytes: d.reports.htmlBytes},
 		{Path: ".migimg/status.json", Bytes: func() ([]byte, error) { return marshal(d.status()) }},
-		{Path: ".migimg/map.json", Bytes: d.blocks},
 		{Path: writtenPath, Bytes: func() ([]byte, error) { return marshal(d.src.written()) }},
 		{Path: ".migimg/drift.json", Bytes: func() ([]byte, error) { return marshal(d.src.drifted(context.Background())) }},
-	}
+	}, d.maps...)
 }
 
 func marshal(v any) ([]byte, error) {
@@ -87,15 +91,17 @@ type mapStatus struct {
 }
 
 type fileStatus struct {
-	Path        string               `json:"path"`
-	Format      string               `json:"format"`
-	QemuFormat  string               `json:"qemu_format"`
-	Size        int64                `json:"size"`
-	Allocated   int64                `json:"allocated"`
-	VirtualSize int64                `json:"virtual_size"`
-	Note        string               `json:"note,omitempty"`
-	PlanDigest  string               `json:"plan_digest"`
-	Segments    []layout.SegmentInfo `json:"segments"`
+	Path        string `json:"path"`
+	Format      string `json:"format"`
+	QemuFormat  string `json:"qemu_format"`
+	Size        int64  `json:"size"`
+	Allocated   int64  `json:"allocated"`
+	VirtualSize int64  `json:"virtual_size"`
+	Note        string `json:"note,omitempty"`
+	// Map is the document with the map of the disk in it, where that is not map.json's.
+	Map        string               `json:"map,omitempty"`
+	PlanDigest string               `json:"plan_digest"`
+	Segments   []layout.SegmentInfo `json:"segments"`
 }
 
 type readsStatus struct {
@@ -121,7 +127,7 @@ func (d *documents) status() status {
 		Version: versionString(), PID: os.Getpid(), Started: d.started, T0: s.t0,
 		Consistency: s.consistencyNow(), Absent: s.absent,
 		Source: sourceStatus{Device: s.path, Size: s.dev.Size(), SectorSize: s.dev.SectorSize(), Block: s.dev.Block(), Direct: s.dev.Direct()},
-		Map:    s.mapStatus(),
+		Map:    s.disks[0].mapStatus(),
 		Files:  s.fileStatus(), Volumes: s.volumeFiles(),
 		Reads: readsStatus{Open: d.stats.Open(), ServedBytes: d.stats.Served(), Device: s.dev.Stats(), Failed: d.stats.Errors(), OnError: "eio"},
 		Load:  s.loadStatus(),
@@ -152,8 +158,9 @@ func (d *documents) status() status {
 	return st
 }
 
-func (s *source) mapStatus() mapStatus {
-	return mapStatus{Digest: s.digest, DiskSize: s.blocks.Size(), ClusterSize: s.blocks.ClusterSize(), Clusters: s.blocks.Clusters(), CarriedClusters: s.blocks.Count(), CarriedBytes: s.blocks.Bytes()}
+func (d *imageDisk) mapStatus() mapStatus {
+	m := d.blocks
+	return mapStatus{Digest: d.digest, DiskSize: m.Size(), ClusterSize: m.ClusterSize(), Clusters: m.Clusters(), CarriedClusters: m.Count(), CarriedBytes: m.Bytes()}
 }
 
 func (s *source) fileStatus() []fileStatus {
@@ -163,8 +170,11 @@ func (s *source) fileStatus() []fileStatus {
 			Path: im.Path, Format: im.encoder, QemuFormat: im.Format, Size: im.Layout.Size(), Allocated: im.Layout.Allocated(),
 			VirtualSize: im.VirtualSize, PlanDigest: im.digest, Segments: im.Layout.Segments(),
 		}
-		if im.VirtualSize != s.blocks.Size() {
-			f.Note = "rounded up from " + human(s.blocks.Size()) + " to the format's unit; the rest is zeros"
+		if im.VirtualSize != im.disk.blocks.Size() {
+			f.Note = "rounded up from " + human(im.disk.blocks.Size()) + " to the format's unit; the rest is zeros"
+		}
+		if im.disk.path != mapPath {
+			f.Map = im.disk.path
 		}
 		out = append(out, f)
 	}
@@ -229,13 +239,13 @@ type mapDocument struct {
 	Ranges [][2]int64 `json:"ranges,omitempty"`
 }
 
-func (s *source) mapDocument(ranges bool) mapDocument {
+func (s *source) mapDocument(disk *imageDisk, ranges bool) mapDocument {
 	d := mapDocument{
 		Source: sourceStatus{Device: s.path, Size: s.dev.Size(), SectorSize: s.dev.SectorSize(), Block: s.dev.Block(), Direct: s.dev.Direct(), Uses: s.uses},
-		Table:  s.imageTable, Map: s.mapStatus(), Volumes: s.volumes, Patches: s.edit.Patches,
+		Table:  disk.table, Map: disk.mapStatus(), Volumes: s.volumes, Patches: disk.edit.Patches,
 	}
 	if ranges {
-		for r := range s.blocks.Ranges(0, s.blocks.Size()) {
+		for r := range disk.blocks.Ranges(0, disk.blocks.Size()) {
 			d.Ranges = append(d.Ranges, [2]int64{r.Off, r.Len})
 		}
 	}

@@ -48,7 +48,7 @@ func TestFrozen(t *testing.T) {
 			}
 			copied := readAll(t, filepath.Join(point, "disk.raw"))
 			var m mapDocument
-			if err := readJSON(point, ".migimg/map.json", &m); err != nil || len(m.Ranges) == 0 {
+			if err := readJSON(point, mapPath, &m); err != nil || len(m.Ranges) == 0 {
 				t.Fatal(m.Ranges, err)
 			}
 			for _, r := range spansFrom(m.Ranges) {

@@ -30,7 +30,7 @@ filesystem's block; everything else is read as zeros.
 				return err
 			}
 			if abs, ok := isMountpoint(args[0]); ok {
-				return fmt.Errorf("%s is a mount; its map is %s/.migimg/map.json", abs, abs)
+				return fmt.Errorf("%s is a mount; its map is %s/"+mapPath, abs, abs)
 			}
 			s, err := openFrom(c, args[0])
 			if err != nil {
@@ -42,7 +42,7 @@ filesystem's block; everything else is read as zeros.
 			}
 			switch c.String("format") {
 			case "json":
-				return writeJSON(c.App.Writer, s.mapDocument(false))
+				return writeJSON(c.App.Writer, s.mapDocument(s.disks[0], false))
 			case "ranges":
 				w := bufio.NewWriter(c.App.Writer)
 				for r := range s.blocks.Ranges(0, s.blocks.Size()) {

@@ -23,8 +23,19 @@ import (
 type image struct {
 	encoders.Output
 	encoder string
-	digest  string      // of the plan
-	view    io.ReaderAt // the disk that it is read from
+	digest  string // of the plan
+	disk    *imageDisk
+}
+
+// imageDisk is the disk that images hold: the device, perhaps with an edited
+// partition table.
+type imageDisk struct {
+	edit   *ptable.Edit
+	table  *ptable.Table
+	blocks *blockmap.Map
+	view   io.ReaderAt // what readers of the images get
+	path   string      // of the mount's document with its map
+	digest string      // of the map
 }
 
 // absence is a format that cannot hold the disk.
@@ -68,9 +79,7 @@ func (s *source) plan(ctx context.Context, o sourceOptions) error {
 			return fmt.Errorf("--compress %s: %w", o.compress, err)
 		}
 	}
-	sum := s.blocks.Digest()
-	s.digest = hex.EncodeToString(sum[:])
-	p := s.planner(s.edit, s.blocks, s.served, o)
+	p := s.planner(&imageDisk{edit: s.edit, table: s.imageTable, blocks: s.blocks, view: s.served, path: mapPath}, o)
 	for _, e := range formats.Encoders() {
 		images, err := p.plan(ctx, e)
 		switch {
@@ -85,13 +94,16 @@ func (s *source) plan(ctx context.Context, o sourceOptions) error {
 	return s.planTargets(ctx, p)
 }
 
-// planner plans images of the device as e has it; view is what readers of them get.
-func (s *source) planner(e *ptable.Edit, blocks *blockmap.Map, view io.ReaderAt, o sourceOptions) planner {
+// planner plans images of a disk.
+func (s *source) planner(d *imageDisk, o sourceOptions) planner {
+	sum := d.blocks.Digest()
+	d.digest = hex.EncodeToString(sum[:])
+	s.disks = append(s.disks, d)
 	return planner{
-		disk:     encoders.Disk{Map: blocks, SectorSize: s.sectorSize(), Identity: s.identity(e, blocks)},
-		view:     view,
-		o:        o,
-		measured: map[string]*compress.Lengths{},
+		imageDisk: d,
+		disk:      encoders.Disk{Map: d.blocks, SectorSize: s.sectorSize(), Identity: s.identity(d.edit, sum)},
+		o:         o,
+		measured:  map[string]*compress.Lengths{},
 	}
 }
 
@@ -111,8 +123,8 @@ func (s *source) compressible() error {
 
 // planner plans images of one disk.
 type planner struct {
+	*imageDisk
 	disk encoders.Disk
-	view io.ReaderAt
 	o    sourceOptions
 	// measured are the lengths of packed units, by packing and unit.
 	measured map[string]*compress.Lengths
@@ -127,7 +139,7 @@ func (p planner) plan(ctx context.Context, e encoders.Encoder) ([]image, error) 
 	}
 	var images []image
 	for _, out := range outputs {
-		images = append(images, image{Output: out, encoder: e.Name(), digest: planDigest(p.disk, e.Name(), out, lengths), view: p.view})
+		images = append(images, image{Output: out, encoder: e.Name(), digest: planDigest(p.disk, e.Name(), out, lengths), disk: p.imageDisk})
 	}
 	return images, nil
 }

@@ -112,7 +112,7 @@ func (r *resync) sync(ctx context.Context, point, path, format string) (out *res
 	defer live.Close()
 	defer func() { err = errors.Join(err, r.tracker.Close()) }()
 	var had mapDocument
-	if err := readJSON(point, ".migimg/map.json", &had); err != nil {
+	if err := readJSON(point, mapPath, &had); err != nil {
 		return nil, err
 	}
 	// Again: what was written before the tracker started is in it, all of it.

@@ -147,10 +147,11 @@ func (s *source) rounded(planners map[int64]planner, t *targets.Target) (planner
 		return p, err
 	}
 	seen := func(below io.ReaderAt) io.ReaderAt { return e.View(blockmap.NewView(below, blocks)) }
-	if _, err := s.readBack(e, seen(s.lower())); err != nil {
+	table, err := s.readBack(e, seen(s.lower()))
+	if err != nil {
 		return p, err
 	}
-	planners[round] = s.planner(e, blocks, seen(s.throttle), p.o)
+	planners[round] = s.planner(&imageDisk{edit: e, table: table, blocks: blocks, view: seen(s.throttle), path: fmt.Sprintf(".migimg/map-%d.json", round)}, p.o)
 	return planners[round], nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -86,7 +87,7 @@ func verifyAll(c *cli.Context, path string) ([]*verify.Report, error) {
 		}
 	}
 	if source != "" {
-		src, release, err := openSource(c, source, p)
+		src, release, err := openSource(c, source, mapPath, p)
 		if err != nil {
 			return nil, err
 		}
@@ -103,13 +104,48 @@ func verifyAll(c *cli.Context, path string) ([]*verify.Report, error) {
 	}
 	var reports []*verify.Report
 	for _, f := range s.Files {
-		r, err := verifyFile(c, filepath.Join(abs, f.Path), f.Format, o, p)
+		r, err := verifyMounted(c, abs, f, o, p)
 		if err != nil {
 			return nil, err
 		}
 		reports = append(reports, r)
 	}
 	return reports, nil
+}
+
+// verifyMounted verifies a file of a mount, with the mount's own source in o.
+func verifyMounted(c *cli.Context, mount string, f fileStatus, o verify.Options, p *progress) (*verify.Report, error) {
+	path := filepath.Join(mount, f.Path)
+	format := f.decoder()
+	if format == "" {
+		return verify.Unread(path, f.Format, f.Size), nil
+	}
+	if f.Map != "" {
+		src, release, err := openSource(c, mount, f.Map, p)
+		if err != nil {
+			return nil, err
+		}
+		defer release()
+		o.Source = src
+	}
+	return verifyFile(c, path, format, o, p)
+}
+
+// decoder is verify's name for the format of a mount's file; empty where it reads none
+// such.
+func (f fileStatus) decoder() string {
+	switch f.QemuFormat {
+	case "vpc":
+		return verify.VHD
+	case "vmdk":
+		if strings.HasPrefix(f.Format, "vmdk-flat") { // a text beside the disk
+			return ""
+		}
+		return verify.VMDK
+	case "raw", "qcow2", "vhdx", "vdi":
+		return f.QemuFormat
+	}
+	return ""
 }
 
 func verifyFile(c *cli.Context, path, format string, o verify.Options, p *progress) (*verify.Report, error) {

@@ -15,8 +15,8 @@ import (
 )
 
 // openSource opens what an image is compared with: the device of a mount, by
-// that mount's map, or a device that is mapped now.
-func openSource(c *cli.Context, path string, p *progress) (*verify.Source, func(), error) {
+// that mount's map in the document blocks, or a device that is mapped now.
+func openSource(c *cli.Context, path, blocks string, p *progress) (*verify.Source, func(), error) {
 	abs, mounted := isMountpoint(path)
 	if !mounted {
 		o, err := sourceOptionsFrom(c)
@@ -41,7 +41,7 @@ func openSource(c *cli.Context, path string, p *progress) (*verify.Source, func(
 		return src, s.Close, nil
 	}
 	var doc mapDocument
-	if err := readJSON(abs, ".migimg/map.json", &doc); err != nil {
+	if err := readJSON(abs, blocks, &doc); err != nil {
 		return nil, nil, err
 	}
 	st, err := readStatus(abs)

@@ -43,11 +43,11 @@ type source struct {
 	// imageTable is the table of the images' disk.
 	imageTable *ptable.Table
 
+	disks  []*imageDisk // those that there are images of
 	images []image
 	absent []absence
 	// folders are those of the targets that were asked for.
 	folders []*targetFolder
-	digest  string // of the map
 }
 
 // sourceOptions are the user's choices up to the plan.
@@ -148,10 +148,10 @@ func (s *source) Close() {
 	s.dev.Close()
 }
 
-// identity stands for a disk and its map: what every id in an image is derived
+// identity stands for a disk and its map, of which sum is the digest: what every id in an image is derived
 // from. It depends on nothing that changes between two mounts of an unchanged
 // disk, nor on the machine that the disk is in.
-func (s *source) identity(e *ptable.Edit, blocks *blockmap.Map) (id [32]byte) {
+func (s *source) identity(e *ptable.Edit, sum [32]byte) (id [32]byte) {
 	h := sha256.New()
 	fmt.Fprintf(h, "migimg identity 1\n%d %d %s\n", s.dev.Size(), s.dev.SectorSize(), s.table.ID)
 	for v := range s.volumes.All() {
@@ -160,7 +160,6 @@ func (s *source) identity(e *ptable.Edit, blocks *blockmap.Map) (id [32]byte) {
 	for _, p := range e.Patches {
 		fmt.Fprintf(h, "%d %x\n", p.Off, p.Bytes)
 	}
-	sum := blocks.Digest()
 	h.Write(sum[:])
 	h.Sum(id[:0])
 	return id
@@ -179,7 +178,7 @@ func (s *source) tree(docs *documents, perm permissions, point string) fusefs.Tr
 			Path:      im.Path,
 			Size:      im.Layout.Size(),
 			Allocated: im.Layout.Allocated(),
-			Reader:    layout.NewReader(im.Layout, im.view),
+			Reader:    layout.NewReader(im.Layout, im.disk.view),
 			Extent:    im.Layout.Extent,
 			Xattrs: map[string]string{
 				"user.migimg.format":        im.encoder,
