@@ -78,7 +78,7 @@ func TestTargetRules(t *testing.T) {
 		{"migimg rounds up", "azure-gen1", "disk.size-limit", "pass/blocker", "", all(outputs(0), size(4*gib+512)), nil},
 		{"a fixed VHD that is not rounded", "azure-gen1", "disk.size-limit", "fail/blocker", "The VHD has an unsupported virtual size of N bytes. The size must be a whole number (in MBs).", all(outputs(4*gib+512, "vhd-fixed"), size(4*gib+512)), nil},
 		{"one that is", "azure-gen1", "disk.size-limit", "pass/blocker", "", all(outputs(4*gib+1<<20, "vhd-fixed"), size(4*gib+512)), nil},
-		{"only other formats", "azure-gen1", "disk.size-limit", "warn/medium", "", nil, nil},
+		{"only other formats", "azure-gen1", "disk.size-limit", "pass/blocker", "", nil, nil},
 		{"2 TiB of generation 1", "azure-gen1", "disk.size-limit", "fail/blocker", "", all(outputs(0), size(2*tib+1<<20)), nil},
 		{"and of generation 2", "azure-gen2", "disk.size-limit", "pass/blocker", "", all(outputs(0), size(2*tib+1<<20)), nil},
 		{"beyond VHD", "xcp-ng", "disk.size-limit", "warn/medium", "", size(2041 * gib), nil},

@@ -5,10 +5,7 @@ import (
 	"fmt"
 	"path"
 	"path/filepath"
-	"slices"
 	"strings"
-
-	"migimg/preflight/targets"
 )
 
 // Limits of S3 and of what speaks its protocol (docs/uploading.md).
@@ -67,11 +64,10 @@ func (t targetImage) describe(b *bytes.Buffer) {
 		fmt.Fprintf(b, " Its disk is a multiple of %s.", human(t.Multiple.Value))
 	}
 	b.WriteString("\n")
-	steps := slices.DeleteFunc(slices.Clone(t.Commands), func(c targets.Command) bool { return c.Step == "convert" })
-	if len(steps) > 0 {
+	if len(t.Commands) > 0 {
 		b.WriteString("\n")
 	}
-	for _, c := range steps {
+	for _, c := range t.Commands {
 		if c.Note != "" {
 			fmt.Fprintf(b, "    # %s\n", c.Note)
 		}

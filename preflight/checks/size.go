@@ -119,9 +119,9 @@ func multiple(d facts.Disk, t *targets.Target) Result {
 	ev := sourced(t, m.Fact, "virtual size", fmt.Sprint(d.Size), "a multiple of "+fmt.Sprint(m.Value))
 	if offending(d, t, func(n int64) bool { return n%m.Value != 0 }) {
 		return outside(m.Otherwise, "a disk of %d bytes is no multiple of %s", d.Size, size(m.Value)).with(ev).advise(m.Advice, m.Error).
-			hint("Round the image's disk up: --round %s.", roundArgument(m.Value))
+			hint("Mount with --target %s: the disk in its file is rounded up. Or round all of them up: --round %s.", t.ID, roundArgument(m.Value))
 	}
-	return pass("%d bytes are no multiple of %s: migimg rounds the disk up, with --round %s", d.Size, size(m.Value), roundArgument(m.Value)).with(ev)
+	return pass("%d bytes are no multiple of %s: mount --target %s rounds the disk of its file up", d.Size, size(m.Value), t.ID).with(ev)
 }
 
 // roundArgument writes a size as --round takes it.
@@ -173,15 +173,8 @@ func formats(d facts.Disk, t *targets.Target) Result {
 	if len(gone) > 0 {
 		return fail("", "no format that the target takes can be made (%s)", strings.Join(gone, "; "))
 	}
-	// The files are there, only none as it is taken.
-	r := warn(Medium, "none of the files is of a kind that the target takes (%s): one has to be converted first", words(t.Formats.Values)).
+	return pass("the file that the target takes (%s) is in targets of a mount with --target %s", words(t.Formats.Values), t.ID).
 		with(sourced(t, t.Formats.Fact, "format", outputs(d), strings.Join(t.Formats.Values, "|")))
-	for _, c := range t.Commands {
-		if c.Step == "convert" {
-			r = r.hint("%s", c.Text)
-		}
-	}
-	return r
 }
 
 func outputs(d facts.Disk) string {

@@ -126,7 +126,7 @@ type Override struct {
 // Command is a step of the way into the target, as a template: words in capitals
 // are the reader's own.
 type Command struct {
-	// Step is "convert", "upload", "import" or "try" (checks without importing).
+	// Step is "upload", "import" or "try" (checks without importing).
 	Step string `json:"step"`
 	Text string `json:"text"`
 	Fact

@@ -29,7 +29,7 @@ var (
 	tables        = []string{"mbr", "gpt", "hybrid"}
 	firmwares     = []string{"bios", "uefi", "both"}
 	architectures = []string{"x86_64", "i386", "arm64"}
-	steps         = []string{"convert", "upload", "try", "import"}
+	steps         = []string{"upload", "try", "import"}
 )
 
 // problems collects what is wrong with a file, by field.
