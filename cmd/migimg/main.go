@@ -44,7 +44,7 @@ rclone or an object storage's own tool. The device is never written.
 		Suggest:              true,
 		EnableBashCompletion: true,
 		Commands: []*cli.Command{
-			mountCommand(), umountCommand(), pauseCommand(), resumeCommand(), thawCommand(), mapCommand(), inspectCommand(),
+			mountCommand(), exportCommand(), umountCommand(), pauseCommand(), resumeCommand(), thawCommand(), mapCommand(), inspectCommand(),
 			preflightCommand(), verifyCommand(), syncCommand(), statusCommand(), versionCommand(), generateCommand(),
 		},
 		ExitErrHandler: func(*cli.Context, error) {}, // main decides

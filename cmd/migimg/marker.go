@@ -10,10 +10,11 @@ import (
 	"github.com/pkg/xattr"
 )
 
-// The extended attributes of a copy that sync has to do with.
+// The extended attributes of a copy that sync and export have to do with.
 const (
 	incompleteAttr = "user.migimg.incomplete"
 	t0Attr         = "user.migimg.t0"
+	reachedAttr    = "user.migimg.exported"
 )
 
 // marker marks a copy that is being written to, on stable storage: by an extended
@@ -39,7 +40,7 @@ func (m marker) moment() string {
 	return string(b)
 }
 
-// incomplete says whether a sync of the copy was interrupted, or is under way.
+// incomplete says whether the writing of the copy was interrupted, or is under way.
 func (m marker) incomplete() bool {
 	if _, err := os.Lstat(m.beside()); err == nil {
 		return true
@@ -48,11 +49,12 @@ func (m marker) incomplete() bool {
 	return err == nil
 }
 
-func (m marker) begin() error {
+// begin marks a copy that verb ("sync") writes to.
+func (m marker) begin(verb string) error {
 	if m.path == "" {
 		return nil
 	}
-	text := []byte("migimg sync was begun at " + time.Now().Format(time.RFC3339) + " and has not been completed")
+	text := []byte("migimg " + verb + " was begun at " + time.Now().Format(time.RFC3339) + " and has not been completed")
 	if err := xattr.Set(m.path, incompleteAttr, text); err != nil {
 		if e := os.WriteFile(m.beside(), append(text, '\n'), 0o600); e != nil {
 			return fmt.Errorf("%w, and no file beside it: %w", err, e)
@@ -67,11 +69,17 @@ func (m marker) done(t0 time.Time) error {
 	if m.path == "" {
 		return nil
 	}
+	// Where there are no attributes there is nothing to be taken away.
+	_ = xattr.Set(m.path, t0Attr, []byte(t0.UTC().Format(time.RFC3339Nano)))
+	return m.clear()
+}
+
+// clear takes the mark away.
+func (m marker) clear() error {
 	if err := os.Remove(m.beside()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	// Where there are no attributes there is nothing to be taken away.
-	_ = xattr.Set(m.path, t0Attr, []byte(t0.UTC().Format(time.RFC3339Nano)))
+	_ = xattr.Remove(m.path, reachedAttr)
 	if _, err := xattr.Get(m.path, incompleteAttr); err != nil {
 		return nil
 	}
@@ -79,6 +87,22 @@ func (m marker) done(t0 time.Time) error {
 		return err
 	}
 	return syncFile(m.path)
+}
+
+// reached keeps how far a file of the plan with this digest has been written, in bytes;
+// all of that is on stable storage.
+func (m marker) reached(digest string, off int64) error {
+	return xattr.Set(m.path, reachedAttr, fmt.Appendf(nil, "%s %d", digest, off))
+}
+
+// resumed is what reached kept.
+func (m marker) resumed() (digest string, off int64, err error) {
+	b, err := xattr.Get(m.path, reachedAttr)
+	if err != nil {
+		return "", 0, fmt.Errorf("%s: how far it was written is not known: %w", m.path, err)
+	}
+	_, err = fmt.Sscanf(string(b), "%s %d", &digest, &off)
+	return digest, off, err
 }
 
 func syncFile(path string) error {

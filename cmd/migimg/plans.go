@@ -80,7 +80,10 @@ func (s *source) plan(ctx context.Context, o sourceOptions) error {
 		}
 	}
 	p := s.planner(&imageDisk{edit: s.edit, table: s.imageTable, blocks: s.blocks, view: s.served, path: mapPath}, o)
-	for _, e := range formats.Encoders() {
+	if o.formats == nil {
+		o.formats = formats.Encoders()
+	}
+	for _, e := range o.formats {
 		images, err := p.plan(ctx, e)
 		switch {
 		case err == nil:

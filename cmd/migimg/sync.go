@@ -125,7 +125,7 @@ func (r *resync) sync(ctx context.Context, point, path, format string) (out *res
 	}
 	r.had, r.moved = spansFrom(had.Ranges), spansFrom(now.Ranges)
 	r.mend = mark.synced()
-	if err := mark.begin(); err != nil {
+	if err := mark.begin("sync"); err != nil {
 		return nil, fmt.Errorf("%s: marking it as incomplete: %w", path, err)
 	}
 	out, err = r.run(ctx, live)

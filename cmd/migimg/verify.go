@@ -162,7 +162,7 @@ func verifyFile(c *cli.Context, path, format string, o verify.Options, p *progre
 		return nil, fmt.Errorf("%s is neither an image file nor a migimg mount", path)
 	}
 	if (marker{path}).incomplete() {
-		return nil, fmt.Errorf("%s: a sync of it has not been completed, so it is of no moment at all: sync it again", path)
+		return nil, fmt.Errorf("%s: a sync or an export of it has not been completed, so it is nothing yet: do that again", path)
 	}
 	o.Progress = func(done, total int64) { p.say("migimg: verifying %s: %s of %s", path, human(done), human(total)) }
 	return verify.Check(c.Context, verify.Image{Name: path, Format: format, R: f, Size: st.Size(), Path: path}, o)

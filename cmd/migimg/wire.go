@@ -13,6 +13,7 @@ import (
 	scanners "migimg/blockmap/all"
 	"migimg/blockmap/device"
 	"migimg/blockmap/ptable"
+	"migimg/encoders"
 	"migimg/encoders/layout"
 	"migimg/fusefs"
 	"migimg/preflight/targets"
@@ -57,6 +58,7 @@ type sourceOptions struct {
 	moment      momentOptions
 	clusterSize int64
 	compress    compressOptions
+	formats     []encoders.Encoder // nil: those that every mount shows
 	zeroFill    bool
 	scope       scopeOptions
 	load        loadOptions

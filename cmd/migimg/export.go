@@ -1,0 +1,210 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
+
+	"migimg/encoders"
+	formats "migimg/encoders/all"
+	"migimg/encoders/layout"
+)
+
+func exportCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "export",
+		Usage:     "write one image in one go, without a mount",
+		ArgsUsage: "DEVICE FILE|-",
+		Description: `For pipes, and for rescue systems without FUSE. FILE's name says the format; - is
+standard output. What is carried is read once (twice with --compress).
+
+FILE is marked as incomplete until it is whole. Where export was interrupted, --resume
+goes on, as long as the disk is what it was: its plan is the same.
+
+    migimg export /dev/sda /mnt/sdb/server.qcow2
+    migimg export --image-format raw.zst /dev/sda - | ssh backup 'cat >server.raw.zst'
+    migimg export --compress zstd --resume /dev/sda /mnt/sdb/server.qcow2`,
+		Flags: append([]cli.Flag{
+			&cli.StringFlag{Name: "image-format", Usage: strings.Join(exportFormats(), ", "), DefaultText: "by FILE's name"},
+			&cli.BoolFlag{Name: "resume", Usage: "go on with a FILE that an interrupted export left"},
+		}, slices.Concat(compressFlags(), momentFlags(), loadFlags(), sourceFlags())...),
+		Action: func(c *cli.Context) error {
+			args, err := arguments(c, "DEVICE", "FILE or -")
+			if err != nil {
+				return err
+			}
+			x := &export{path: args[1], resume: c.Bool("resume"), out: c.App.Writer}
+			format, err := exportFormat(c.String("image-format"), args[1])
+			if err != nil {
+				return err
+			}
+			o, err := sourceOptionsFrom(c)
+			if err != nil {
+				return err
+			}
+			o.formats, o.pin = []encoders.Encoder{format}, true
+			if o.compress, err = compressFrom(c); err != nil {
+				return err
+			}
+			if o.load, err = loadFrom(c); err != nil {
+				return err
+			}
+			if o.moment, err = momentOptionsFrom(c); err != nil {
+				return err
+			}
+			if !x.pipe() {
+				if x.path, err = filepath.Abs(x.path); err != nil {
+					return err
+				}
+				o.moment.output = x.path
+			}
+			o.progress = newProgress()
+			defer o.progress.done()
+			return x.run(c.Context, args[0], o)
+		},
+	}
+}
+
+// exportFormats are the formats that are one file.
+func exportFormats() (names []string) {
+	for _, e := range formats.Formats() {
+		if !strings.HasPrefix(e.Name(), "vmdk-flat") {
+			names = append(names, e.Name())
+		}
+	}
+	return names
+}
+
+// exportFormat is the format of the name, or that of the longest ending of path that is
+// one.
+func exportFormat(name, path string) (encoders.Encoder, error) {
+	if name == "" && path == "-" {
+		return nil, errors.New("--image-format is needed for standard output")
+	}
+	if name == "" {
+		for _, word := range exportFormats() {
+			if strings.HasSuffix(path, "."+word) && len(word) > len(name) {
+				name = word
+			}
+		}
+		if strings.HasSuffix(path, ".img") {
+			name = "raw"
+		}
+		if name == "" {
+			return nil, fmt.Errorf("%s: its name says no format: give --image-format", path)
+		}
+	}
+	e, ok := format(name)
+	if !ok || !slices.Contains(exportFormats(), name) {
+		return nil, fmt.Errorf("--image-format %s is not one of %s", name, strings.Join(exportFormats(), ", "))
+	}
+	return e, nil
+}
+
+// export is one run of the command.
+type export struct {
+	path   string // absolute, or - for out
+	out    io.Writer
+	resume bool
+}
+
+func (x *export) pipe() bool { return x.path == "-" }
+
+func (x *export) run(ctx context.Context, device string, o sourceOptions) error {
+	if st, err := os.Stat(x.path); !x.pipe() && err == nil {
+		if !st.Mode().IsRegular() {
+			return fmt.Errorf("%s is no regular file: use - and a redirection if that is meant", x.path)
+		}
+		if !x.resume {
+			return fmt.Errorf("%s is there already: remove it, or use --resume to go on", x.path)
+		}
+	}
+	s, err := open(ctx, device, o)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	for _, w := range s.warnings() {
+		fmt.Fprintln(os.Stderr, "migimg: warning:", w)
+	}
+	if len(s.images) == 0 {
+		return errors.New(s.absent[0].Reason)
+	}
+	if err := s.elsewhere(x.path); err != nil {
+		return err
+	}
+	if err := o.load.apply(); err != nil {
+		return err
+	}
+	im := s.images[0]
+	w := &writer{layout: im.Layout, reader: layout.NewReader(im.Layout, im.disk.view), threads: max(2, o.compress.threads), done: func(n int64) {
+		o.progress.say("migimg: writing %s: %s of %s", x.path, human(n), human(im.Layout.Size()))
+	}}
+	if x.pipe() {
+		return w.stream(ctx, x.out)
+	}
+	if err := x.file(ctx, w, im.digest); err != nil {
+		return fmt.Errorf("%w; the file is incomplete: go on with --resume, or throw it away", err)
+	}
+	return nil
+}
+
+// file writes FILE, from where an earlier export stopped.
+func (x *export) file(ctx context.Context, w *writer, digest string) (err error) {
+	f, err := os.OpenFile(x.path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	mark, from := marker{x.path}, int64(0)
+	if x.resume && mark.incomplete() {
+		had, off, err := mark.resumed()
+		switch {
+		case err != nil:
+			return err
+		case had != digest:
+			return fmt.Errorf("%s was begun with another plan: the disk, or the options, have changed since", x.path)
+		}
+		from = off
+	} else if st, err := f.Stat(); err != nil || st.Size() > 0 {
+		return errors.Join(err, fmt.Errorf("%s is no file that an export left: remove it first", x.path))
+	}
+	if err := mark.begin("export"); err != nil {
+		return fmt.Errorf("%s: marking it as incomplete: %w", x.path, err)
+	}
+	// Without attributes there is no going on, which is no reason not to begin.
+	_ = mark.reached(digest, from)
+	if err := f.Truncate(w.layout.Size()); err != nil {
+		return err
+	}
+	w.keep, w.kept = keepEvery, func(off int64) { _ = mark.reached(digest, off) }
+	if err := w.file(ctx, f, from); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	return mark.clear()
+}
+
+// elsewhere says why path must not be written: it lies on the device.
+func (s *source) elsewhere(path string) error {
+	var st unix.Stat_t
+	if path == "-" || unix.Stat(filepath.Dir(path), &st) != nil {
+		return nil
+	}
+	for _, u := range s.uses {
+		if u.Kind == "mount" && u.Dev == st.Dev {
+			return fmt.Errorf("%s lies on the device that is exported (%s): write to another disk, or into a pipe", path, u.Point)
+		}
+	}
+	return nil
+}
