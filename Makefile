@@ -10,7 +10,7 @@ VERSION ?= $(shell git -c safe.directory=$(CURDIR) describe --tags --always --di
 FUZZTIME ?= 30s
 PKG ?= ./...
 
-.PHONY: help build man demo test test-unit test-integration golden fuzz bench bench-maps bench-tracker bench-stall torture matrix look lint clean
+.PHONY: help build man demo test test-unit test-integration golden fuzz bench bench-compress bench-maps bench-tracker bench-stall torture matrix look lint clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,10 @@ fuzz: ## every fuzz target, FUZZTIME each (30s)
 bench: build ## against cp, qemu-img and xmount: ROUNDS=5 DEST=/dev/shm (testdata/bench.sh says more)
 	testdata/install.sh bench
 	testdata/bench.sh
+
+bench-compress: build ## compressed images of the demo disk against qemu-img convert -c (ROUNDS=3)
+	testdata/install.sh bench demo
+	testdata/bench-compress.sh
 
 bench-maps: build ## mapping 100 GiB with 200 000 files, each filesystem, against the program that reads the same
 	testdata/install.sh bench test

@@ -39,12 +39,9 @@ type framing interface {
 // gzipped is one member of RFC 1952, in blocks that each end with a byte.
 type gzipped struct{}
 
-const (
-	storedLen = 5
-	// storedMost is how much of the disk a stored block takes: the most that is a
-	// power of two (RFC 1951, 3.2.4, has 65535).
-	storedMost = 32 << 10
-)
+// storedMost is how much of the disk a stored block takes: the most that is a
+// power of two (RFC 1951, 3.2.4, has 65535).
+const storedMost = 32 << 10
 
 // The header has no name, no time and no operating system.
 func (gzipped) begin(int64) []byte { return []byte{0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff} }

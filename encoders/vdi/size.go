@@ -26,7 +26,4 @@ func newGeometry(size, data int64) geometry {
 // dataOffset is where the first block begins, in bytes.
 func (g geometry) dataOffset() int64 { return ceil(mapAt+g.entries*entryLen, block) * block }
 
-// size is the length of the file in bytes.
-func (g geometry) size() int64 { return g.dataOffset() + g.data*block }
-
 func ceil(a, b int64) int64 { return (a + b - 1) / b }
