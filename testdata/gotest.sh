@@ -9,7 +9,7 @@
 # Shown are failures and a line per package; build/test-KIND.log has all of it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-export PATH="$PATH:/usr/local/go/bin:/usr/local/sbin:/usr/sbin:/sbin"
+export PATH="$PATH:/usr/local/go/bin:/usr/local/sbin:/usr/sbin:/sbin:$PWD/build/bin"
 
 kind=${1:?usage: gotest.sh unit|integration [PACKAGE]...}
 shift

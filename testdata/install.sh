@@ -8,7 +8,10 @@
 # releases name some differently: all of them that exist are installed). A
 # program that no package of this release brings is named at the end; the tests
 # that need it fail then, and exit code 1 says so.
+#
+# go:PACKAGE@VERSION is a program that is built from a Go module, into build/bin.
 set -euo pipefail
+cd "$(dirname "$0")/.."
 
 rows() {
     cat <<'ROWS'
@@ -69,6 +72,8 @@ test             qcowinfo         libqcow-utils
 test             7z               p7zip-full 7zip
 test             rsync            rsync
 test             rclone           rclone
+test             aws              awscli
+test             versitygw        go:github.com/versity/versitygw/cmd/versitygw@v1.8.0
 test             nbdkit           nbdkit
 test             nbdfuse          libnbd-bin nbdfuse
 test             file             file
@@ -105,7 +110,7 @@ wanted() { # wanted demo,test: is one of them asked for?
 }
 
 # The sbin folders are not in every user's path.
-export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
+export PATH="$PATH:/usr/local/go/bin:/usr/local/sbin:/usr/sbin:/sbin:$PWD/build/bin"
 
 missing() { # prints "program packages..." of each missing program
     local on program packages
@@ -119,11 +124,13 @@ missing() { # prints "program packages..." of each missing program
 todo=$(missing)
 [ -n "$todo" ] || exit 0
 
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+quiet() { # the output counts only where it failed
+    "$@" </dev/null >"$log" 2>&1 || { cat "$log" >&2; echo "install.sh: failed: $*" >&2; return 1; }
+}
+
 sudo=
-if [ "$(id -u)" != 0 ]; then
-    command -v sudo >/dev/null || { echo "install.sh: needs root (or sudo) to install: $todo" >&2; exit 1; }
-    sudo=sudo
-fi
 apt() {
     $sudo env DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 \
         apt-get -qq -o DPkg::Lock::Timeout=600 -o Dpkg::Use-Pty=0 "$@"
@@ -131,35 +138,46 @@ apt() {
 known() { # is there such a package with something to install?
     [ -n "$(apt-cache policy "$1" 2>/dev/null | awk '/Candidate:/ && $2 != "(none)" {print $2}')" ]
 }
-
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
-quiet() { # the output counts only where it failed
-    "$@" </dev/null >"$log" 2>&1 || { cat "$log" >&2; echo "install.sh: failed: $*" >&2; return 1; }
-}
-
 # A container's image comes without package lists; old lists name files that are gone.
 refresh() { quiet apt update; }
-if ! { known fdisk && known e2fsprogs && known qemu-utils; }; then
-    refresh
-fi
 
 pick() {
     local program packages p
     while read -r program packages; do
         for p in $packages; do
-            ! known "$p" || echo "$p"
+            [[ $p == go:* ]] || ! known "$p" || echo "$p"
         done
     done <<<"$todo" | sort -u
 }
-mapfile -t packages < <(pick)
-if [ "${#packages[@]}" -gt 0 ]; then
+from_packages() {
+    local packages
+    if [ "$(id -u)" != 0 ]; then
+        command -v sudo >/dev/null || { echo "install.sh: needs root (or sudo) to install: $todo" >&2; exit 1; }
+        sudo=sudo
+    fi
+    if ! { known fdisk && known e2fsprogs && known qemu-utils; }; then
+        refresh
+    fi
+    mapfile -t packages < <(pick)
+    [ "${#packages[@]}" -gt 0 ] || return 0
     echo "install.sh: apt-get install ${packages[*]}" >&2
     quiet apt install -y --no-install-recommends "${packages[@]}" || {
         refresh
         quiet apt install -y --no-install-recommends "${packages[@]}"
     }
-fi
+}
+from_modules() {
+    local program package
+    while read -r program package; do
+        [[ $package == go:* ]] || continue
+        echo "install.sh: go install ${package#go:} (minutes, the first time)" >&2
+        mkdir -p build/bin
+        quiet env GOBIN="$PWD/build/bin" GOFLAGS='' CGO_ENABLED=0 go install "${package#go:}"
+    done <<<"$todo"
+}
+
+! grep -qv ' go:' <<<"$todo" || from_packages
+from_modules
 
 todo=$(missing)
 if [ -n "$todo" ]; then
