@@ -39,18 +39,7 @@ func TestBadSector(t *testing.T) {
 	need.Root(t)
 	path, _ := fragmentedDisk().make(t)
 	good := mountMigimg(t, path)
-	// The middle of a carried run that is a file's data: the long file's.
-	bad := int64(0)
-	for line := range strings.Lines(run(t, program, "map", path, "--format", "ranges")) {
-		var off, n int64
-		if scan(t, line, &off, &n); n > 4<<20 && off+n < 2048*512+fsSize {
-			bad = (off + n/2) / 4096 * 4096
-			break
-		}
-	}
-	if bad == 0 {
-		t.Fatal("no long carried run on the disk")
-	}
+	bad := inLongFile(t, path)
 	dev := faulty(t, path, itoa(bad/512))
 	point := mountMigimg(t, dev)
 	for _, f := range statusOf(t, point).Files {
@@ -86,6 +75,20 @@ func TestBadSector(t *testing.T) {
 			t.Error("more, or other bytes than the unreadable sector were replaced")
 		}
 	})
+}
+
+// inLongFile is a block in the middle of a carried run that is a file's data: the
+// long file's of a fragmented disk.
+func inLongFile(t *testing.T, path string) (at int64) {
+	t.Helper()
+	for line := range strings.Lines(run(t, program, "map", path, "--format", "ranges")) {
+		var off, n int64
+		if scan(t, line, &off, &n); n > 4<<20 && off+n < 2048*512+fsSize {
+			return (off + n/2) / 4096 * 4096
+		}
+	}
+	t.Fatal("no long carried run on the disk")
+	return 0
 }
 
 // exactly: every 4 KiB block but the bad one reads as in the good image.
