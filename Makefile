@@ -10,10 +10,10 @@ VERSION ?= $(shell git -c safe.directory=$(CURDIR) describe --tags --always --di
 FUZZTIME ?= 30s
 PKG ?= ./...
 
-.PHONY: help build man demo test test-unit test-integration golden fuzz bench bench-compress bench-maps bench-tracker bench-stall torture matrix look lint clean
+.PHONY: help build man demo test test-unit test-integration golden fuzz bench bench-compress bench-s3 bench-maps bench-tracker bench-stall torture matrix look lint clean
 
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## the program: build/migimg (static)
 	@mkdir -p build
@@ -58,6 +58,10 @@ bench-compress: build ## compressed images of the demo disk against qemu-img con
 bench-maps: build ## mapping 100 GiB with 200 000 files, each filesystem, against the program that reads the same
 	testdata/install.sh bench test
 	testdata/bench-maps.sh $(FS)
+
+bench-s3: build ## uploading 2 GiB to an S3 server on this machine, from a mount and from a plain copy (ROUNDS=3 DEST=build)
+	testdata/install.sh bench test
+	testdata/bench-s3.sh
 
 bench-tracker: ## what the write tracker costs: random writes with and without it, in turns (PAIRS=100)
 	testdata/install.sh bench
