@@ -93,7 +93,7 @@ func freePort(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
+	defer func() { _ = l.Close() }()
 	return l.Addr().String()
 }
 
@@ -107,7 +107,7 @@ func answers(url string, ended <-chan error) bool {
 		case <-time.After(50 * time.Millisecond):
 		}
 		if r, err := client.Get(url); err == nil {
-			r.Body.Close()
+			_ = r.Body.Close()
 			if r.StatusCode == http.StatusOK {
 				return true
 			}
@@ -194,7 +194,7 @@ func (s *s3server) killedAt(t *testing.T, says string, name string, args ...stri
 	ended := begin(t, cmd)
 	go func() {
 		<-ended
-		w.Close()
+		_ = w.Close()
 	}()
 	line, all := "", ""
 	timer := time.AfterFunc(time.Minute, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
