@@ -152,7 +152,7 @@ func TestPackedReaders(t *testing.T) {
 			continue
 		}
 		for _, m := range encodertest.Methods() {
-			for _, c := range encodertest.PackedCases() {
+			for _, c := range encodertest.PackedCases(enc) {
 				t.Run(enc.Name()+"/"+m.Name+"/"+c.Name, func(t *testing.T) {
 					outs := encodertest.Packed(t, enc, c, m)
 					if len(outs) == 0 {
@@ -200,7 +200,7 @@ func TestUnpackers(t *testing.T) {
 			continue
 		}
 		need.Tool(t, program[0])
-		for _, c := range encodertest.PackedCases() {
+		for _, c := range encodertest.PackedCases(enc) {
 			t.Run(enc.Name()+"/"+c.Name, func(t *testing.T) {
 				outs, err := enc.Plan(c.Disk(t), c.Options)
 				if err != nil {

@@ -92,7 +92,7 @@ func TestPacked(t *testing.T) {
 // TestReadBack unpacks what is stored and what is packed.
 func TestReadBack(t *testing.T) {
 	for _, f := range formats {
-		for _, c := range encodertest.PackedCases() {
+		for _, c := range encodertest.PackedCases(f.enc) {
 			t.Run(f.enc.Name()+"/"+c.Name, func(t *testing.T) {
 				outs, err := f.enc.Plan(c.Disk(t), c.Options)
 				if err != nil {

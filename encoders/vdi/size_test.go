@@ -11,7 +11,7 @@ import (
 // TestSize walks the sizes around every boundary: sectors, blocks, the map's first
 // MiB.
 func TestSize(t *testing.T) {
-	for _, at := range []int64{0, sector, block, 2 * block, 262016 * block, 1 << 40, 64 << 40} {
+	for _, at := range []int64{0, sector, block, 2 * block, 262016 * block, 1 << 40} {
 		for _, d := range []int64{-sector - 1, -1, 0, 1, sector} {
 			size := at + d
 			if size <= 0 {

@@ -11,7 +11,7 @@ import (
 // TestSize walks the sizes around every boundary: sectors, blocks, chunks of the table, the
 // doubling of the block.
 func TestSize(t *testing.T) {
-	for _, at := range []int64{0, 512, 2 << 20, 4 << 20, 4 << 30, 8 << 30, 127 << 30, 2 << 40, 4 << 40, 64<<40 - 4096} {
+	for _, at := range []int64{0, 512, 2 << 20, 4 << 20, 4 << 30, 8 << 30, 127 << 30, 2 << 40, 4 << 40} {
 		for _, d := range []int64{-513, -1, 0, 1, 512} {
 			size := at + d
 			if size <= 0 {
