@@ -35,13 +35,13 @@ func (i *image) Getattr(_ context.Context, _ fs.FileHandle, out *fuse.AttrOut) s
 var _ = (fs.NodeGetxattrer)((*image)(nil))
 
 func (i *image) Getxattr(_ context.Context, name string, dest []byte) (uint32, syscall.Errno) {
-	return getxattr(i.file.Xattrs, name, dest)
+	return getxattr(i.file.xattrs(), name, dest)
 }
 
 var _ = (fs.NodeListxattrer)((*image)(nil))
 
 func (i *image) Listxattr(_ context.Context, dest []byte) (uint32, syscall.Errno) {
-	return listxattr(i.file.Xattrs, dest)
+	return listxattr(i.file.xattrs(), dest)
 }
 
 var _ = (fs.NodeOpener)((*image)(nil))

@@ -3,6 +3,7 @@ package fusefs
 import (
 	"context"
 	"io"
+	"maps"
 	"path"
 	"strings"
 	"syscall"
@@ -25,6 +26,23 @@ type File struct {
 	Extent func(off int64) (n int64, data bool)
 	// Xattrs are the file's extended attributes by full name.
 	Xattrs map[string]string
+	// Digest, if there is one, is also the Reader; its sums are the attributes
+	// user.migimg.sha256 and user.migimg.crc64 once they are known.
+	Digest *Digest
+}
+
+// xattrs are the attributes that the file has now.
+func (f *File) xattrs() map[string]string {
+	if f.Digest == nil {
+		return f.Xattrs
+	}
+	all := maps.Clone(f.Xattrs)
+	for name, sum := range map[string]string{"user.migimg.sha256": f.Digest.SHA256(), "user.migimg.crc64": f.Digest.CRC64()} {
+		if sum != "" {
+			all[name] = sum
+		}
+	}
+	return all
 }
 
 // Document is a small file that is computed when it is looked at.

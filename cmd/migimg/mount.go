@@ -43,6 +43,7 @@ hang all the same, run migimg thaw --all.
 			&cli.UintFlag{Name: "gid", Usage: "group of the files", DefaultText: "the mounting user's"},
 			&cli.StringFlag{Name: "mode", Usage: "permission bits of the files, octal; they are never writable", DefaultText: "0400"},
 			&cli.StringSliceFlag{Name: "o", Usage: "options as mount(8) passes them: OPT[=VALUE],..."},
+			&cli.BoolFlag{Name: "digest", Usage: "hash the images while they are read: the attributes user.migimg.sha256 and .crc64 appear once a file has been read (takes about a second of processor time for each GiB)"},
 			&cli.BoolFlag{Name: "debug", Usage: "log every request (with -f)"},
 		}, slices.Concat(compressFlags(), momentFlags(), loadFlags(), reportFlags(), sourceFlags())...),
 		Action: func(c *cli.Context) error {
@@ -74,7 +75,7 @@ hang all the same, run migimg thaw --all.
 			if o.compress, err = compressFrom(c); err != nil {
 				return err
 			}
-			o.zeroFill = c.String("on-read-error") == "zero"
+			o.zeroFill, o.digest = c.String("on-read-error") == "zero", c.Bool("digest")
 			if o.moment, err = momentOptionsFrom(c); err != nil {
 				return err
 			}

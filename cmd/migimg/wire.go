@@ -40,6 +40,7 @@ type source struct {
 	// served is the same for readers of the mount: it may be slowed down.
 	served   io.ReaderAt
 	throttle *device.Throttle
+	digest   bool // images are hashed while they are read
 	ionice   *device.IOPriority
 	// imageTable is the table of the images' disk.
 	imageTable *ptable.Table
@@ -60,6 +61,7 @@ type sourceOptions struct {
 	compress    compressOptions
 	formats     []encoders.Encoder // nil: those that every mount shows
 	zeroFill    bool
+	digest      bool
 	scope       scopeOptions
 	load        loadOptions
 	targets     []*targets.Target // those that get a folder
@@ -101,6 +103,7 @@ func open(ctx context.Context, path string, o sourceOptions) (s *source, err err
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	s.view = s.edit.View(blockmap.NewView(s.lower(), s.blocks))
+	s.digest = o.digest
 	s.throttle, s.ionice = device.NewThrottle(s.lower(), o.load.bwlimit), o.load.ionice
 	s.served = s.edit.View(blockmap.NewView(s.throttle, s.blocks))
 	if s.imageTable, err = s.readBack(s.edit, s.view); err != nil {
@@ -176,7 +179,7 @@ func (s *source) tree(docs *documents, perm permissions, point string) fusefs.Tr
 		Xattrs: map[string]string{"user.migimg.source": s.path, "user.migimg.consistency": s.consistency.Level},
 	}
 	for _, im := range s.images {
-		t.Files = append(t.Files, fusefs.File{
+		f := fusefs.File{
 			Path:      im.Path,
 			Size:      im.Layout.Size(),
 			Allocated: im.Layout.Allocated(),
@@ -189,7 +192,12 @@ func (s *source) tree(docs *documents, perm permissions, point string) fusefs.Tr
 				"user.migimg.plan-digest":   im.digest,
 				"user.migimg.consistency":   s.consistency.Level,
 			},
-		})
+		}
+		if s.digest {
+			f.Digest = fusefs.NewDigest(f.Reader, f.Size, f.Extent)
+			f.Reader = f.Digest
+		}
+		t.Files = append(t.Files, f)
 	}
 	for _, f := range s.folders {
 		t.Documents = append(t.Documents, f.document(point))
