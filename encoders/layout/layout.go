@@ -67,15 +67,6 @@ type Segment struct {
 	Watch func(view io.ReaderAt) Watcher
 }
 
-// Watcher is a view that takes note of what is read through it, which a Reader
-// serves, so that a checksum of all of it costs no second pass when it is asked for
-// last.
-type Watcher interface {
-	io.ReaderAt
-	// Sum gives the bytes of the segment. What was not read yet is read now.
-	Sum() ([]byte, error)
-}
-
 // MetaBytes is a Meta segment of constant bytes.
 func MetaBytes(name string, b []byte) Segment {
 	return Segment{Name: name, Kind: Meta, Len: int64(len(b)), Fill: func(p []byte, off int64) { copy(p, b[off:]) }}

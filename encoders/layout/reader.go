@@ -18,6 +18,7 @@ func NewReader(l *Layout, view io.ReaderAt) *Reader {
 		if watch := l.segs[i].Watch; watch != nil {
 			r.watcher = watch(view)
 			r.view = r.watcher
+			r.follower, _ = r.watcher.(Follower)
 		}
 	}
 	return r
@@ -26,10 +27,11 @@ func NewReader(l *Layout, view io.ReaderAt) *Reader {
 // Reader reads a planned image file. It is safe for concurrent use and keeps
 // nothing between reads but what a [Watcher] does.
 type Reader struct {
-	l       *Layout
-	view    io.ReaderAt
-	watcher Watcher   // nil for most
-	scratch sync.Pool // of *[]byte of packBuffer bytes
+	l        *Layout
+	view     io.ReaderAt
+	watcher  Watcher   // nil for most
+	follower Follower  // the watcher, where it is one
+	scratch  sync.Pool // of *[]byte of packBuffer bytes
 }
 
 // ReadAt reads len(p) bytes from file offset off, as io.ReaderAt has it. When
@@ -50,6 +52,9 @@ func (r *Reader) ReadAt(p []byte, off int64) (n int, err error) {
 		s, at := &r.l.segs[i], off+int64(n)
 		stop := min(end, r.l.offs[i]+s.Len)
 		m, rerr := r.segment(s, p[n:n+int(stop-at)], at-r.l.offs[i])
+		if r.follower != nil && s.Kind != Sum {
+			r.follower.Served(p[n:n+m], at)
+		}
 		n += m
 		if rerr != nil {
 			return n, rerr
