@@ -7,6 +7,7 @@ import (
 	"migimg/encoders"
 	"migimg/encoders/compress"
 	"migimg/encoders/layout"
+	"migimg/encoders/tarblock"
 )
 
 // Tar plans disk.tar, or disk.raw.tar.gz: an archive with one sparse member,
@@ -90,6 +91,6 @@ func (Tar) archive(m *blockmap.Map, f framing, whole int64, l *compress.Lengths)
 	} else {
 		rest = 0
 	}
-	b.Append(layout.MetaBytes("end of the archive", f.literal(make([]byte, (tarBlock-rest%tarBlock)%tarBlock+2*tarBlock))))
+	b.Append(layout.MetaBytes("end of the archive", f.literal(make([]byte, tarblock.End(rest)))))
 	return &b
 }

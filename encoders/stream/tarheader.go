@@ -1,18 +1,12 @@
 package stream
 
 import (
-	"encoding/binary"
-	"fmt"
-
 	"migimg/blockmap"
+	"migimg/encoders/tarblock"
 )
 
 const (
-	tarBlock = 512
-	member   = "disk.raw"
-	// modified is the member's time: a constant, since an archive of an unchanged disk
-	// must not change, and not 0, which tar calls implausible. 2000-01-01.
-	modified = 946684800
+	member = "disk.raw"
 
 	mapInHeader    = 4  // entries of the sparse map in the member's header
 	mapInExtension = 21 // and in each block that follows it
@@ -34,13 +28,13 @@ const (
 // ends in a hole has one without length at its end.
 func headers(m *blockmap.Map) []byte {
 	entries, data := sparseMap(m)
-	h := make([]byte, tarBlock)
+	h := make([]byte, tarblock.Size)
 	copy(h, member)
-	octal(h[100:108], 0o600)
-	octal(h[108:116], 0)
-	octal(h[116:124], 0)
-	octal(h[124:136], data)
-	octal(h[136:148], modified)
+	tarblock.Number(h[100:108], 0o600)
+	tarblock.Number(h[108:116], 0)
+	tarblock.Number(h[116:124], 0)
+	tarblock.Number(h[124:136], data)
+	tarblock.Number(h[136:148], tarblock.Modified)
 	h[156] = 'S'
 	copy(h[257:], "ustar  \x00")
 	copy(h[265:], "root")
@@ -50,15 +44,10 @@ func headers(m *blockmap.Map) []byte {
 	if len(entries) > 0 {
 		h[482] = 1
 	}
-	octal(h[483:495], m.Size())
-	copy(h[148:], "        ")
-	sum := 0
-	for _, c := range h {
-		sum += int(c)
-	}
-	copy(h[148:], fmt.Sprintf("%06o\x00 ", sum))
+	tarblock.Number(h[483:495], m.Size())
+	tarblock.Seal(h)
 	for len(entries) > 0 {
-		b := make([]byte, tarBlock)
+		b := make([]byte, tarblock.Size)
 		n := copy(b[:mapInExtension*mapEntry], entries)
 		if entries = entries[n:]; len(entries) > 0 {
 			b[mapInExtension*mapEntry] = 1
@@ -72,8 +61,8 @@ func headers(m *blockmap.Map) []byte {
 func sparseMap(m *blockmap.Map) (entries []byte, data int64) {
 	entry := func(off, n int64) {
 		var b [mapEntry]byte
-		octal(b[:12], off)
-		octal(b[12:], n)
+		tarblock.Number(b[:12], off)
+		tarblock.Number(b[12:], n)
 		entries = append(entries, b[:]...)
 		data += n
 	}
@@ -90,16 +79,4 @@ func sparseMap(m *blockmap.Map) (entries []byte, data int64) {
 		entry(m.Size(), 0)
 	}
 	return entries, data
-}
-
-// octal writes a number as tar has it: octal digits and a NUL, or, where these are too
-// few, a byte 0x80 and the number in binary (GNU tar).
-func octal(b []byte, n int64) {
-	digits := len(b) - 1
-	if n < 1<<(3*digits) {
-		copy(b, fmt.Sprintf("%0*o", digits, n))
-		return
-	}
-	b[0] = 0x80
-	binary.BigEndian.PutUint64(b[len(b)-8:], uint64(n))
 }
