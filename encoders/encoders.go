@@ -37,7 +37,17 @@ type Options struct {
 	// BlockSize in bytes of a VHDX; 0 means 2 MiB, and more for disks of more than
 	// 2 TiB. A power of two from 1 to 32 MiB.
 	BlockSize int64
+	// Firmware that a virtual machine needs to start from the disk, for formats that
+	// describe the machine as well (ova): "bios" or "uefi"; empty means bios. A disk
+	// that starts with either is for bios, since UEFI is what some importers leave out.
+	Firmware string
 }
+
+// What Options.Firmware may be.
+const (
+	BIOS = "bios"
+	UEFI = "uefi"
+)
 
 // Output is one file that an encoder plans.
 type Output struct {

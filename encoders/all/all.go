@@ -3,6 +3,7 @@ package all
 
 import (
 	"migimg/encoders"
+	"migimg/encoders/ova"
 	"migimg/encoders/qcow2"
 	"migimg/encoders/raw"
 	"migimg/encoders/stream"
@@ -32,6 +33,7 @@ func Formats() []encoders.Encoder {
 		vmdk.Flat{},
 		vmdk.Flat{ESXi: true},
 		vdi.Encoder{},
+		ova.Encoder{},
 		stream.Raw{},
 		stream.Raw{Zstd: true},
 		stream.Tar{},

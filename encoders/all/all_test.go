@@ -54,6 +54,7 @@ func TestLimits(t *testing.T) {
 		"vmdk-flat-hosted": {"2T-sector": true, "2040G": true, "16T": true, "16T-dense": true, "64T": false},
 		"vmdk-flat":        {"2T-sector": true, "2040G": true, "16T": true, "16T-dense": true, "64T": false},
 		"vdi":              {"2T-sector": true, "2040G": true, "16T": true, "16T-dense": true, "64T": true},
+		"ova":              {"2T-sector": true, "2040G": false, "16T": true, "16T-dense": false, "64T": false},
 		"raw.gz":           {"2T-sector": true, "2040G": true, "16T": true, "16T-dense": true, "64T": true},
 		"raw.zst":          {"2T-sector": true, "2040G": true, "16T": true, "16T-dense": true, "64T": true},
 		"tar":              {"2T-sector": true, "2040G": true, "16T": true, "16T-dense": true, "64T": true},
