@@ -194,7 +194,7 @@ func TestUnpackers(t *testing.T) {
 	for _, enc := range all.Formats() {
 		program, ok := unpackers[enc.Name()]
 		if _, image := formats[enc.Name()]; !ok {
-			if !image {
+			if !image && enc.Name() != "ova" { // which has TestOVA
 				t.Errorf("nothing reads %s", enc.Name())
 			}
 			continue

@@ -13,7 +13,8 @@ type descriptor struct {
 }
 
 // The machine. vmx-13 is the hardware of ESXi 6.5 (VMware's knowledge base, 1003746);
-// the controller is one that VirtualBox has as well.
+// the controller is one that VirtualBox has as well, which takes an adapter of its own
+// for a VmxNet3 (its ApplianceImplImport.cpp).
 const (
 	cpus   = 2
 	memory = 2048 // MiB

@@ -6,7 +6,9 @@
 // The first describes the machine in XML (DMTF DSP0243, "Open Virtualization Format
 // Specification", 1.1), the second is [vmdk.Encoder]'s file as it is, the third has
 // the SHA-256 of both. The .ovf must be first, and the .mf may be last (DSP0243, "OVA
-// packaging"); there it suits who reads the archive from front to back.
+// packaging"); there it suits who reads the archive from front to back. Who does not
+// pays for the sum in it: GNU tar reads records of 10 KiB, and so takes as long to list
+// an archive as to unpack it.
 package ova
 
 import (
