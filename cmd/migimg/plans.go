@@ -135,7 +135,7 @@ type planner struct {
 
 // plan lays out the images of one format.
 func (p planner) plan(ctx context.Context, e encoders.Encoder) ([]image, error) {
-	eo := encoders.Options{ClusterSize: p.o.clusterSize}
+	eo := encoders.Options{ClusterSize: p.o.clusterSize, Firmware: firmware(p.table)}
 	outputs, lengths, err := p.outputs(ctx, e, eo)
 	if err != nil {
 		return nil, err
@@ -145,6 +145,24 @@ func (p planner) plan(ctx context.Context, e encoders.Encoder) ([]image, error) 
 		images = append(images, image{Output: out, encoder: e.Name(), digest: planDigest(p.disk, e.Name(), out, lengths), disk: p.imageDisk})
 	}
 	return images, nil
+}
+
+// firmware is what a machine needs to start from a disk with the table, as far as that
+// tells: UEFI where there is an EFI system partition in a GPT, and nothing for a BIOS.
+func firmware(t *ptable.Table) string {
+	efi := false
+	for _, p := range t.Partitions {
+		switch p.Type {
+		case biosBootType:
+			return encoders.BIOS
+		case efiType:
+			efi = true
+		}
+	}
+	if efi {
+		return encoders.UEFI
+	}
+	return encoders.BIOS
 }
 
 func (p planner) outputs(ctx context.Context, e encoders.Encoder, eo encoders.Options) ([]encoders.Output, *compress.Lengths, error) {

@@ -188,11 +188,17 @@ func partitionOf(volume string) int {
 	return n
 }
 
+// Types of partitions in a GPT.
+const (
+	efiType      = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b"
+	biosBootType = "21686148-6449-6e6f-744e-656564454649"
+)
+
 // bootTypes are partitions that a boot loader needs, by type: EFI system (GPT
 // and MBR), BIOS boot, PowerPC PReP.
 var bootTypes = []string{
-	"c12a7328-f81f-11d2-ba4b-00a0c93ec93b", "0xef",
-	"21686148-6449-6e6f-744e-656564454649",
+	efiType, "0xef",
+	biosBootType,
 	"9e1a2d38-c612-4316-aa26-8b49521e5a8b", "0x41",
 }
 

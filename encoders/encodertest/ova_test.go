@@ -24,7 +24,7 @@ import (
 func TestOVA(t *testing.T) {
 	need.Tool(t, "qemu-img", "tar", "sha256sum", "python3")
 	enc := ova.Encoder{}
-	for i, c := range encodertest.PackedCases() {
+	for i, c := range encodertest.PackedCases(ova.Encoder{}) {
 		t.Run(c.Name, func(t *testing.T) {
 			firmware := []string{"bios", "efi"}[i%2]
 			c.Options.Firmware = []string{encoders.BIOS, encoders.UEFI}[i%2]

@@ -104,7 +104,7 @@ func archive(t *testing.T, c encodertest.Case) map[string]*io.SectionReader {
 // TestMembers: the VMDK is the one that vmdk.Encoder plans, the manifest has what
 // sha256sum says, the .ovf says how long the file and how large the disk is.
 func TestMembers(t *testing.T) {
-	for _, c := range encodertest.PackedCases() {
+	for _, c := range encodertest.PackedCases(ova.Encoder{}) {
 		if c.Size == 0 {
 			continue
 		}
