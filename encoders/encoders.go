@@ -34,6 +34,8 @@ type Options struct {
 	// ClusterSize in bytes for formats that let it be chosen (qcow2); 0 means
 	// 64 KiB. A power of two from 4 KiB to 2 MiB.
 	ClusterSize int64
+	// QCOW2Version is 3, or 2 for readers from before QEMU 1.1; 0 means 3.
+	QCOW2Version int
 	// BlockSize in bytes of a VHDX; 0 means 2 MiB, and more for disks of more than
 	// 2 TiB. A power of two from 1 to 32 MiB.
 	BlockSize int64

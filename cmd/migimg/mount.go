@@ -201,6 +201,7 @@ func sourceFlags() []cli.Flag {
 	return append([]cli.Flag{
 		&cli.StringFlag{Name: "consistency", Value: "auto", Usage: "auto (the best that applies), offline (refuse a device that is mounted read-write), frozen (keep it frozen), pinned (freeze it for a moment) or live (read it as it moves)"},
 		&cli.StringFlag{Name: "cluster-size", Value: "64K", Usage: "qcow2's cluster size, a power of two from 4K to 2M; below 64K also the block map's unit"},
+		&cli.IntFlag{Name: "qcow2-version", Value: 3, Usage: "3, or 2 for readers older than QEMU 1.1 (oVirt's V3 storage domains)"},
 	}, scopeFlags()...)
 }
 
@@ -218,8 +219,12 @@ func sourceOptionsFrom(c *cli.Context) (sourceOptions, error) {
 	if _, err := chooseConsistency(c.String("consistency"), nil, false); err != nil {
 		return sourceOptions{}, err
 	}
+	version := c.Int("qcow2-version")
+	if version != 2 && version != 3 {
+		return sourceOptions{}, fmt.Errorf("--qcow2-version %d is not 2 or 3", version)
+	}
 	scope, err := scopeFrom(c)
-	return sourceOptions{consistency: c.String("consistency"), clusterSize: size, scope: scope}, err
+	return sourceOptions{consistency: c.String("consistency"), clusterSize: size, version: version, scope: scope}, err
 }
 
 // permissions are who may read the files of a mount.

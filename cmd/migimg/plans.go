@@ -135,7 +135,7 @@ type planner struct {
 
 // plan lays out the images of one format.
 func (p planner) plan(ctx context.Context, e encoders.Encoder) ([]image, error) {
-	eo := encoders.Options{ClusterSize: p.o.clusterSize, Firmware: firmware(p.table)}
+	eo := encoders.Options{ClusterSize: p.o.clusterSize, QCOW2Version: p.o.version, Firmware: firmware(p.table)}
 	outputs, lengths, err := p.outputs(ctx, e, eo)
 	if err != nil {
 		return nil, err

@@ -58,6 +58,7 @@ type sourceOptions struct {
 	pin         bool // auto may freeze
 	moment      momentOptions
 	clusterSize int64
+	version     int // of qcow2; 0 is the usual one
 	compress    compressOptions
 	formats     []encoders.Encoder // nil: those that every mount shows
 	zeroFill    bool

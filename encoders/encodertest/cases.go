@@ -45,6 +45,7 @@ func Small() []Case {
 		{Name: "map-4k", Size: 24 * mib, Cluster: 4 * kib, Carried: scattered(3, 24*mib, 4*kib, 64*kib, 200)},
 		{Name: "cluster-4k", Size: 24*mib + 5*sector, Cluster: cluster, Carried: scattered(4, 24*mib+5*sector, cluster, 256*kib, 50), Options: encoders.Options{ClusterSize: 4 * kib}},
 		{Name: "cluster-2m", Size: 70*mib + sector, Cluster: cluster, Carried: scattered(5, 70*mib+sector, cluster, 256*kib, 20), Options: encoders.Options{ClusterSize: 2 * mib}},
+		{Name: "version-2", Size: 8*mib + sector, Cluster: cluster, Carried: scattered(7, 8*mib+sector, cluster, 256*kib, 10), Options: encoders.Options{QCOW2Version: 2}},
 		{Name: "edges", Size: 5*gib + 2*cluster, Cluster: cluster, Carried: edges},
 	}
 }

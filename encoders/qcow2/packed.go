@@ -1,6 +1,7 @@
 package qcow2
 
 import (
+	"errors"
 	"fmt"
 	"math/bits"
 
@@ -45,8 +46,15 @@ func (e Encoder) PlanPacked(d encoders.Disk, o encoders.Options, m compress.Meth
 		return nil, err
 	}
 	t := tables{geometry: g, data: data, touched: touched, place: p.place(g), refs: p.refs}
-	header := g.header()
+	version, err := version(o)
+	if err != nil {
+		return nil, err
+	}
+	header := g.header(version)
 	if m.Name == compress.Zstd {
+		if version == 2 {
+			return nil, errors.New("qcow2: version 2 knows no zstd: use zlib")
+		}
 		header = g.headerZstd()
 	}
 

@@ -1,4 +1,4 @@
-// Package qcow2 plans QEMU's copy-on-write image, version 3, without any
+// Package qcow2 plans QEMU's copy-on-write image, version 3 (or 2), without any
 // feature bit: what every importer that knows qcow2 can read.
 //
 //	header | refcount table | refcount blocks | L1 table | L2 tables | data
@@ -49,8 +49,12 @@ func (Encoder) Plan(d encoders.Disk, o encoders.Options) ([]encoders.Output, err
 		return nil, err
 	}
 	t := tables{geometry: g, data: data, touched: touched, place: g.plain, refs: one}
+	version, err := version(o)
+	if err != nil {
+		return nil, err
+	}
 
-	b := t.builder(g.header())
+	b := t.builder(g.header(version))
 	b.Append(layout.Segment{Name: "data clusters", Rec: &layout.Records{
 		Count:  data.count,
 		Unit:   cs,
@@ -59,6 +63,17 @@ func (Encoder) Plan(d encoders.Disk, o encoders.Options) ([]encoders.Output, err
 		Parts:  []layout.Part{{Name: "data cluster", Kind: layout.Data, Len: cs}},
 	}})
 	return []encoders.Output{{Path: "disk.qcow2", Layout: b.Layout(), Format: "qcow2", VirtualSize: g.virtual}}, nil
+}
+
+// version is that of the format.
+func version(o encoders.Options) (int, error) {
+	switch o.QCOW2Version {
+	case 0, 3:
+		return 3, nil
+	case 2:
+		return 2, nil
+	}
+	return 0, fmt.Errorf("qcow2: version %d: it is 2 or 3", o.QCOW2Version)
 }
 
 // dataClusters is the disk in clusters of the size that is asked for.

@@ -26,7 +26,7 @@ func open(files map[string]*io.SectionReader) (*io.SectionReader, error) {
 	if err := img.Readable(); err != nil {
 		return nil, err
 	}
-	if img.IncompatibleFeatures != 0 || img.CompatibleFeatures != 0 || img.AutoclearFeatures != 0 {
+	if img.Version >= 3 && (img.IncompatibleFeatures != 0 || img.CompatibleFeatures != 0 || img.AutoclearFeatures != 0) {
 		return nil, fmt.Errorf("feature bits are set: %+v", img.Header)
 	}
 	return io.NewSectionReader(img, 0, img.Size()), nil
