@@ -11,7 +11,7 @@ import (
 // Limits of S3 and of what speaks its protocol (docs/uploading.md).
 const (
 	maxParts  = 10000
-	minPart   = 16 << 20 // less makes many requests
+	minPart   = 64 << 20 // less makes many requests
 	partAlign = 1 << 20
 )
 
