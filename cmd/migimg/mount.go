@@ -174,7 +174,7 @@ func momentFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.DurationFlag{Name: "freeze-timeout", Usage: "how long filesystems may stay frozen", DefaultText: "2s pinned, 5m frozen"},
 		&cli.StringFlag{Name: "pin-memory", Usage: "memory for the copies of filesystems' structures", DefaultText: "a quarter of what is available"},
-		&cli.StringFlag{Name: "spool", Usage: "a folder for what of them is more, on another disk"},
+		&cli.StringFlag{Name: "spool", Usage: "a folder on another disk, for what of them is more, and for what --compress has packed, which is then not packed again when it is read"},
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"runtime"
 
 	"github.com/urfave/cli/v2"
@@ -178,7 +179,11 @@ func (p planner) outputs(ctx context.Context, e encoders.Encoder, eo encoders.Op
 	key := fmt.Sprintf("%s %d %d", packing.Name, packing.Unit, units.Count)
 	l := p.measured[key]
 	if l == nil {
-		l, err = compress.Measure(ctx, p.view, units, packing, p.o.compress.threads, func(done, total int64) {
+		keep, err := p.o.keep()
+		if err != nil {
+			return nil, nil, err
+		}
+		l, err = compress.Measure(ctx, p.view, units, packing, p.o.compress.threads, keep, func(done, total int64) {
 			p.o.progress.say("migimg: measuring compressed lengths, %s of %s", human(done), human(total))
 		})
 		if err != nil {
@@ -188,6 +193,22 @@ func (p planner) outputs(ctx context.Context, e encoders.Encoder, eo encoders.Op
 	}
 	outputs, err := c.PlanPacked(p.disk, eo, p.o.compress.Method, l)
 	return outputs, l, err
+}
+
+// keep is a place for what is packed; nil where --spool did not ask for one. The file
+// has no name, and is gone with the process.
+func (o sourceOptions) keep() (compress.Store, error) {
+	if o.moment.spool == "" {
+		return nil, nil
+	}
+	f, err := os.CreateTemp(o.moment.spool, "migimg-packed-")
+	if err != nil {
+		return nil, fmt.Errorf("--spool: %w", err)
+	}
+	if err := os.Remove(f.Name()); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
 }
 
 // planDigest names a plan: equal digests are byte-identical files, as long as

@@ -146,6 +146,20 @@ func TestCompressed(t *testing.T) {
 			}
 		})
 	}
+	t.Run("spool", func(t *testing.T) {
+		point, kept := mountMigimg(t, path, "--compress", "zlib"), mountMigimg(t, path, "--compress", "zlib", "--spool", tempDir(t))
+		for _, name := range []string{"disk.qcow2", "disk.vmdk"} {
+			if want := hashFile(t, filepath.Join(point, name)); hashFile(t, filepath.Join(kept, name)) != want {
+				t.Errorf("%s differs where it was kept", name)
+			}
+		}
+		before := statusOf(t, kept).Reads.Device
+		hashFile(t, filepath.Join(kept, "disk.vmdk"))
+		after := statusOf(t, kept).Reads.Device
+		if carried := statusOf(t, kept).Map.CarriedBytes; after.Bytes-before.Bytes > carried/2 {
+			t.Errorf("%d bytes of the device are read again, %d are carried", after.Bytes-before.Bytes, carried)
+		}
+	})
 	t.Run("changed", func(t *testing.T) {
 		point := mountMigimg(t, path, "--compress", "zlib")
 		f, err := os.OpenFile(path, os.O_RDWR, 0)

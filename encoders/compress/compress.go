@@ -74,6 +74,9 @@ type Packing struct {
 	Unit int64
 	// New makes a packer.
 	New func() Packer
+	// Again says that nothing is ever kept: the disk's bytes have to be seen by who reads
+	// the image, for a checksum of them.
+	Again bool
 }
 
 // most is the longest packed form that is worth it: what saves less than a 64th is

@@ -74,7 +74,7 @@ func TestMeasure(t *testing.T) {
 	disk := content(n)
 	for _, m := range methods {
 		t.Run(m.name, func(t *testing.T) {
-			l, err := compress.Measure(context.Background(), bytes.NewReader(disk), units(n), m.p, 3, func(_, _ int64) {})
+			l, err := compress.Measure(context.Background(), bytes.NewReader(disk), units(n), m.p, 3, nil, func(_, _ int64) {})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -130,13 +130,13 @@ func TestWindow(t *testing.T) {
 func TestMeasureErrors(t *testing.T) {
 	p := methods[0].p
 	bad := errors.New("bad sector")
-	_, err := compress.Measure(context.Background(), failing{bad}, units(8), p, 2, func(_, _ int64) {})
+	_, err := compress.Measure(context.Background(), failing{bad}, units(8), p, 2, nil, func(_, _ int64) {})
 	if !errors.Is(err, bad) {
 		t.Errorf("got %v", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err = compress.Measure(ctx, bytes.NewReader(content(8)), units(8), p, 2, func(_, _ int64) {}); !errors.Is(err, context.Canceled) {
+	if _, err = compress.Measure(ctx, bytes.NewReader(content(8)), units(8), p, 2, nil, func(_, _ int64) {}); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -3,19 +3,62 @@ package compress
 import (
 	"encoding/binary"
 	"fmt"
+	"hash/adler32"
 	"hash/crc32"
 	"io"
 	"sync"
+
+	"migimg/encoders/layout"
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// Lengths are what was measured of each unit: 8 bytes of memory each.
+// Lengths are what was measured of each unit: 8 bytes of memory each, and 8 more where
+// the packed forms are in a store.
 type Lengths struct {
 	packing Packing
 	n       []uint32 // 0: kept as it is
 	sums    []uint32 // CRC-32C of what the disk had
 	packers sync.Pool
+	store   Store
+	places  []int64 // of the packed forms in the store
+}
+
+// Store keeps the packed forms, if it is wished for: about as many bytes as the images
+// have.
+type Store interface {
+	io.ReaderAt
+	io.WriterAt
+}
+
+// Part is the packed form of unit k, Len(k) bytes, as a piece of a record.
+func (l *Lengths) Part(name string, k int64) layout.Part {
+	p := layout.Part{Name: name, Kind: layout.Packed, Len: l.Len(k), Pack: func(dst, src []byte) error { return l.Pack(k, dst, src) }}
+	if l.store != nil {
+		p.Kept = func(p []byte, off int64) error { return l.kept(p, l.places[k]+off) }
+	}
+	return p
+}
+
+// Adler is the Adler-32 of unit k, big-endian, as a piece of a record.
+func (l *Lengths) Adler(k int64) layout.Part {
+	p := layout.Part{Name: "adler-32", Kind: layout.Packed, Len: adlerLen, Pack: func(dst, src []byte) error {
+		binary.BigEndian.PutUint32(dst, adler32.Checksum(src))
+		return nil
+	}}
+	if l.store != nil {
+		p.Kept = func(p []byte, off int64) error { return l.kept(p, l.places[k]+l.Len(k)+off) }
+	}
+	return p
+}
+
+const adlerLen = 4
+
+func (l *Lengths) kept(p []byte, off int64) error {
+	if n, err := l.store.ReadAt(p, off); n < len(p) {
+		return fmt.Errorf("compress: reading what was kept: %w", err)
+	}
+	return nil
 }
 
 // Count is how many units there are.

@@ -2,7 +2,9 @@ package compress
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
+	"hash/adler32"
 	"hash/crc32"
 	"io"
 	"sync"
@@ -25,15 +27,22 @@ type Units struct {
 // atOnce is how much of the disk is read at a time, in bytes.
 const atOnce = 1 << 20
 
-// Measure packs each unit and keeps its length. view answers zeros beyond the
+// Measure packs each unit and keeps its length, and its packed form in keep if that is
+// not nil. view answers zeros beyond the
 // disk's end. It uses threads goroutines; progress is told, by one of them at a
 // time, how many bytes of how many are done.
-func Measure(ctx context.Context, view io.ReaderAt, u Units, p Packing, threads int, progress func(done, total int64)) (*Lengths, error) {
-	l := &Lengths{packing: p, n: make([]uint32, u.Count), sums: make([]uint32, u.Count)}
+func Measure(ctx context.Context, view io.ReaderAt, u Units, p Packing, threads int, keep Store, progress func(done, total int64)) (*Lengths, error) {
+	if p.Again {
+		keep = nil
+	}
+	l := &Lengths{packing: p, n: make([]uint32, u.Count), sums: make([]uint32, u.Count), store: keep}
+	if keep != nil {
+		l.places = make([]int64, u.Count)
+	}
 	if u.Count == 0 {
 		return l, nil
 	}
-	var next, done atomic.Int64
+	var next, done, stored atomic.Int64
 	var telling sync.Mutex
 	batch := max(1, atOnce/p.Unit)
 	g, ctx := errgroup.WithContext(ctx)
@@ -61,6 +70,13 @@ func Measure(ctx context.Context, view io.ReaderAt, u Units, p Packing, threads 
 						out = pack(out[:0], src[:p.Unit])
 						if int64(len(out)) <= p.most() {
 							l.n[k] = uint32(len(out))
+							if keep != nil {
+								out = binary.BigEndian.AppendUint32(out, adler32.Checksum(src[:p.Unit]))
+								l.places[k] = stored.Add(int64(len(out))) - int64(len(out))
+								if _, err := keep.WriteAt(out, l.places[k]); err != nil {
+									return fmt.Errorf("compress: keeping packed clusters: %w", err)
+								}
+							}
 						}
 						src, k = src[p.Unit:], k+1
 					}

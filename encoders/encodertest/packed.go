@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"sync"
 	"testing"
 
 	"migimg/blockmap"
@@ -19,8 +20,30 @@ func Methods() []compress.Method {
 	return []compress.Method{{Name: compress.Zlib}, {Name: compress.Zstd}}
 }
 
+// memory is a store.
+type memory struct {
+	mu sync.Mutex
+	b  []byte
+}
+
+func (m *memory) WriteAt(p []byte, off int64) (int, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if end := int(off) + len(p); end > len(m.b) {
+		m.b = append(m.b, make([]byte, end-len(m.b))...)
+	}
+	return copy(m.b[off:], p), nil
+}
+
+func (m *memory) ReadAt(p []byte, off int64) (int, error) { return bytes.NewReader(m.b).ReadAt(p, off) }
+
 // Packed plans the compressed image of a disk; nil where the format cannot hold it.
 func Packed(t testing.TB, enc encoders.Compressor, c Case, m compress.Method) []encoders.Output {
+	t.Helper()
+	return packed(t, enc, c, m, nil)
+}
+
+func packed(t testing.TB, enc encoders.Compressor, c Case, m compress.Method, keep compress.Store) []encoders.Output {
 	t.Helper()
 	d := c.Disk(t)
 	u, p, err := enc.Units(d, c.Options, m)
@@ -30,7 +53,7 @@ func Packed(t testing.TB, enc encoders.Compressor, c Case, m compress.Method) []
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := compress.Measure(context.Background(), blockmap.NewView(c.Device(), d.Map), u, p, 2, func(_, _ int64) {})
+	l, err := compress.Measure(context.Background(), blockmap.NewView(c.Device(), d.Map), u, p, 2, keep, func(_, _ int64) {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,12 +93,12 @@ func RunPacked(t *testing.T, enc encoders.Compressor, openers map[string]Opener)
 		for _, c := range PackedCases(enc) {
 			t.Run(m.Name+"/"+c.Name, func(t *testing.T) {
 				view := blockmap.NewView(c.Device(), c.Disk(t).Map)
-				outs := Packed(t, enc, c, m)
+				outs, kept := Packed(t, enc, c, m), packed(t, enc, c, m, &memory{})
 				files := map[string]*io.SectionReader{}
-				for _, out := range outs {
+				for i, out := range outs {
 					checkSpans(t, c, out.Layout, 0, out.Layout.Size())
 					checkExtents(t, out.Layout)
-					checkReads(t, out.Layout, out.Layout, view, 16)
+					checkReads(t, out.Layout, kept[i].Layout, view, 16)
 					b, err := io.ReadAll(io.NewSectionReader(layout.NewReader(out.Layout, view), 0, out.Layout.Size()))
 					if err != nil {
 						t.Fatal(err)

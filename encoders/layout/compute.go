@@ -10,7 +10,9 @@ func (s Span) Source() (off, n int64) {
 	case Data:
 		return s.Dev, s.Len
 	case Packed:
-		return s.Dev, s.seg.Rec.Unit
+		if s.seg.Rec.parts(s.rec)[s.part].needsDevice() {
+			return s.Dev, s.seg.Rec.Unit
+		}
 	}
 	return 0, 0
 }
@@ -32,6 +34,9 @@ func (s Span) Compute(p, src []byte) error {
 	switch {
 	case s.Kind == Packed:
 		part := &s.seg.Rec.parts(s.rec)[s.part]
+		if part.Kept != nil {
+			return part.Kept(p, s.inner)
+		}
 		whole := make([]byte, part.Len)
 		if err := part.Pack(whole, src); err != nil {
 			return err

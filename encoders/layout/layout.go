@@ -112,7 +112,13 @@ type Part struct {
 	// record's whole device range (len(src) == Unit). It fails where src is not
 	// what the layout was planned for.
 	Pack func(dst, src []byte) error
+	// Kept is for Packed parts whose bytes were kept when they were computed first: it
+	// reads those from off on, and the device is not needed.
+	Kept func(p []byte, off int64) error
 }
+
+// needsDevice says whether the part's bytes come from the device.
+func (p *Part) needsDevice() bool { return p.Kind == Data || p.Kind == Packed && p.Kept == nil }
 
 // Span is a run of bytes of one kind in a file. Adjacent spans of an iteration
 // follow one another without a gap.

@@ -46,7 +46,7 @@ func (r *Reader) packed(rec *Records, p []byte, off int64) (int, error) {
 // from the device: a reader that looks at the framing alone costs no data.
 func (rec *Records) wants(k, off, end int64) bool {
 	for part := range rec.touched(k, off, end) {
-		if part.Kind == Data || part.Kind == Packed {
+		if part.needsDevice() {
 			return true
 		}
 	}
@@ -87,14 +87,18 @@ func (r *Reader) single(rec *Records, p []byte, off, k int64, src []byte) (int, 
 	}
 	for part, w := range rec.touched(k, off, off+int64(len(p))) {
 		dst := p[w.from-off : w.to-off]
-		switch part.Kind {
-		case Meta:
+		switch {
+		case part.Kind == Meta:
 			part.Fill(dst, k, w.from-w.at)
-		case Zero:
+		case part.Kind == Zero:
 			clear(dst)
-		case Packed:
+		case part.Kept != nil:
+			if err := part.Kept(dst, w.from-w.at); err != nil {
+				return int(w.from - off), err
+			}
+		case part.Kind == Packed:
 			return int(w.from - off), err
-		case Data:
+		case part.Kind == Data:
 			if n, err := full(r.view.ReadAt(dst, rec.Device(k)+part.Off+w.from-w.at)); n < len(dst) {
 				return int(w.from-off) + n, err
 			}
@@ -109,12 +113,16 @@ func (r *Reader) single(rec *Records, p []byte, off, k int64, src []byte) (int, 
 func (rec *Records) emit(p []byte, off, k int64, src []byte) (int, error) {
 	for part, w := range rec.touched(k, off, off+int64(len(p))) {
 		dst, inner := p[w.from-off:w.to-off], w.from-w.at
-		switch part.Kind {
-		case Meta:
+		switch {
+		case part.Kind == Meta:
 			part.Fill(dst, k, inner)
-		case Data:
+		case part.Kind == Data:
 			copy(dst, src[part.Off+inner:])
-		case Packed:
+		case part.Kept != nil:
+			if err := part.Kept(dst, inner); err != nil {
+				return int(w.from - off), err
+			}
+		case part.Kind == Packed:
 			whole := dst
 			if int64(len(dst)) < part.Len {
 				whole = make([]byte, part.Len)

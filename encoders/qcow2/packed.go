@@ -63,7 +63,7 @@ func (e Encoder) PlanPacked(d encoders.Disk, o encoders.Options, m compress.Meth
 		return layout.Part{Name: "data cluster", Kind: layout.Data, Len: data.size}
 	})})
 	b.Append(layout.Segment{Name: "packed clusters", Len: p.packed.Total(), Rec: p.records(p.packed, func(k int64) layout.Part {
-		return layout.Part{Name: "packed cluster", Kind: layout.Packed, Len: l.Len(k), Pack: func(dst, src []byte) error { return l.Pack(k, dst, src) }}
+		return l.Part("packed cluster", k)
 	})})
 	b.Pad("padding", data.size)
 	return []encoders.Output{{Path: "disk.qcow2", Layout: b.Layout(), Format: "qcow2", VirtualSize: g.virtual}}, nil

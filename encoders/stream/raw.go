@@ -158,11 +158,10 @@ func clusters(f framing, m *blockmap.Map, count int64, l *compress.Lengths) *lay
 
 // packedParts is unit k packed, or data where that is not worth it.
 func packedParts(l *compress.Lengths, k int64, data []layout.Part) []layout.Part {
-	n := l.Len(k)
-	if n == 0 {
+	if l.Len(k) == 0 {
 		return data
 	}
-	return []layout.Part{{Name: "packed", Kind: layout.Packed, Len: n, Pack: func(dst, src []byte) error { return l.Pack(k, dst, src) }}}
+	return []layout.Part{l.Part("packed", k)}
 }
 
 // packedLen is the length of packedParts.

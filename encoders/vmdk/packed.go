@@ -65,8 +65,8 @@ func packedParts(l *compress.Lengths, lengths *compress.Index, device func(k int
 				marker(b[:], device(k), zlibLen+n+adlerLen)
 				copy(p, b[off:])
 			}},
-			{Name: "packed grain", Kind: layout.Packed, Len: n, Pack: func(dst, src []byte) error { return l.Pack(k, dst, src) }},
-			{Name: "adler-32", Kind: layout.Packed, Len: adlerLen, Pack: sum},
+			l.Part("packed grain", k),
+			l.Adler(k),
 			{Name: "padding", Kind: layout.Zero, Len: lengths.Len(k) - markerLen - zlibLen - n - adlerLen},
 		}
 	}
