@@ -153,11 +153,13 @@ func TestCompressed(t *testing.T) {
 				t.Errorf("%s differs where it was kept", name)
 			}
 		}
-		before := statusOf(t, kept).Reads.Device
-		hashFile(t, filepath.Join(kept, "disk.vmdk"))
-		after := statusOf(t, kept).Reads.Device
-		if carried := statusOf(t, kept).Map.CarriedBytes; after.Bytes-before.Bytes > carried/2 {
-			t.Errorf("%d bytes of the device are read again, %d are carried", after.Bytes-before.Bytes, carried)
+		read := func(point string) int64 {
+			before := statusOf(t, point).Reads.Device.Bytes
+			hashFile(t, filepath.Join(point, "disk.vmdk"))
+			return statusOf(t, point).Reads.Device.Bytes - before
+		}
+		if packed, spooled := read(point), read(kept); spooled >= packed { // most of the disk is noise, which is kept as it is
+			t.Errorf("%d bytes of the device are read where the packed ones are kept, %d where they are not", spooled, packed)
 		}
 	})
 	t.Run("changed", func(t *testing.T) {
