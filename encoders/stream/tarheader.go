@@ -14,31 +14,16 @@ const (
 )
 
 // headers are the member's header and the blocks with the rest of its sparse map, in
-// the old GNU format (GNU tar's manual, "Old GNU Format"; src/tar.h):
+// the old GNU format (GNU tar's manual, "Old GNU Format"; src/tar.h), which has behind the
+// names:
 //
-//	  0 100s name       156  c  type 'S'          386  4 x entry of the map
-//	100   8s mode       257  8s magic             482  c  more blocks follow
-//	108   8s owner      265 32s owner's name      483  12s real size
-//	116   8s group      297 32s group's name
-//	124  12s size of the data
-//	136  12s time
-//	148   8s sum of the header's bytes
+//	386  4 x entry of the map    482  c  more blocks follow    483  12s real size
 //
 // An entry is the offset and the length of a piece of data, 12 bytes each. A file that
 // ends in a hole has one without length at its end.
 func headers(m *blockmap.Map) []byte {
 	entries, data := sparseMap(m)
-	h := make([]byte, tarblock.Size)
-	copy(h, member)
-	tarblock.Number(h[100:108], 0o600)
-	tarblock.Number(h[108:116], 0)
-	tarblock.Number(h[116:124], 0)
-	tarblock.Number(h[124:136], data)
-	tarblock.Number(h[136:148], tarblock.Modified)
-	h[156] = 'S'
-	copy(h[257:], "ustar  \x00")
-	copy(h[265:], "root")
-	copy(h[297:], "root")
+	h := tarblock.Header(member, 0o600, data, 'S', tarblock.GNU)
 	n := copy(h[386:386+mapInHeader*mapEntry], entries)
 	entries = entries[n:]
 	if len(entries) > 0 {

@@ -14,6 +14,36 @@ const (
 	Modified = 946684800
 )
 
+// What tells the kinds of headers apart: POSIX's, and GNU tar's.
+const (
+	Ustar = "ustar\x0000"
+	GNU   = "ustar  \x00"
+)
+
+// Header is that of a member (POSIX.1-2017, pax, "ustar Interchange Format"), but for
+// its sum, which Seal writes:
+//
+//	  0 100s name          124  12s size          257  8s magic and version
+//	100   8s mode          136  12s time          265 32s owner's name
+//	108   8s owner         148   8s sum           297 32s group's name
+//	116   8s group         156   c  type
+//
+// size is that of the member's data in the archive, in bytes.
+func Header(name string, mode, size int64, kind byte, magic string) []byte {
+	h := make([]byte, Size)
+	copy(h, name)
+	Number(h[100:108], mode)
+	Number(h[108:116], 0)
+	Number(h[116:124], 0)
+	Number(h[124:136], size)
+	Number(h[136:148], Modified)
+	h[156] = kind
+	copy(h[257:], magic)
+	copy(h[265:], "root")
+	copy(h[297:], "root")
+	return h
+}
+
 // Number writes a number as tar has it: octal digits and a NUL, or, where these are
 // too few, a byte 0x80 and the number in binary (GNU tar, "base-256").
 func Number(b []byte, n int64) {
