@@ -1,10 +1,10 @@
 package vdi
 
 import (
-	"crypto/sha256"
 	"encoding/binary"
 
 	"migimg/blockmap"
+	"migimg/encoders"
 	"migimg/encoders/layout"
 )
 
@@ -47,19 +47,10 @@ func (g geometry) header(identity [32]byte) []byte {
 	le.PutUint32(b[0x180:], uint32(g.entries))
 	le.PutUint32(b[0x184:], uint32(g.data))
 	// VirtualBox refuses an image in which one of the two is zeros.
-	copy(b[0x188:], uuid("disk", identity))
-	copy(b[0x198:], uuid("state", identity))
+	copy(b[0x188:], encoders.GUID("vdi disk", identity))
+	copy(b[0x198:], encoders.GUID("vdi state", identity))
 	le.PutUint32(b[0x1d4:], sector)
 	return b
-}
-
-// uuid is one of the maker's own bits (RFC 9562, version 8), as VirtualBox stores
-// it: its first three numbers are little-endian.
-func uuid(what string, identity [32]byte) []byte {
-	id := sha256.Sum256(append([]byte("migimg vdi "+what+"\x00"), identity[:]...))
-	id[7] = id[7]&0x0f | 0x80
-	id[8] = id[8]&0x3f | 0x80
-	return id[:16]
 }
 
 // blockMap says which block of the file each of the disk is. Entries are asked for

@@ -1,10 +1,11 @@
 package vhdx
 
 import (
-	"crypto/sha256"
 	"encoding/binary"
 	"hash/crc32"
 	"unicode/utf16"
+
+	"migimg/encoders"
 )
 
 const (
@@ -44,8 +45,8 @@ func header(sequence uint64, identity [32]byte) []byte {
 	b := make([]byte, headerLen)
 	copy(b, "head")
 	le.PutUint64(b[8:], sequence)
-	copy(b[16:], guid("file write", identity))
-	copy(b[32:], guid("data write", identity))
+	copy(b[16:], encoders.GUID("vhdx file write", identity))
+	copy(b[32:], encoders.GUID("vhdx data write", identity))
 	le.PutUint16(b[64:], logVersion)
 	le.PutUint16(b[66:], version)
 	le.PutUint32(b[68:], logLen)
@@ -70,15 +71,6 @@ func (g geometry) regionTable() []byte {
 	region(16+regionEntry, regionMetadataID, metadataAt, mib)
 	le.PutUint32(b[checksumAt:], crc32.Checksum(b, castagnoli))
 	return b
-}
-
-// guid is one of the maker's own bits (RFC 9562, version 8), as Windows stores it:
-// its first three numbers are little-endian.
-func guid(what string, identity [32]byte) []byte {
-	id := sha256.Sum256(append([]byte("migimg vhdx "+what+"\x00"), identity[:]...))
-	id[7] = id[7]&0x0f | 0x80
-	id[8] = id[8]&0x3f | 0x80
-	return id[:16]
 }
 
 // known is a GUID of the specification, given as its five numbers are written.

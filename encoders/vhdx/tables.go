@@ -2,6 +2,7 @@ package vhdx
 
 import (
 	"migimg/blockmap"
+	"migimg/encoders"
 	"migimg/encoders/layout"
 )
 
@@ -37,7 +38,7 @@ func (g geometry) metadata(identity [32]byte) []byte {
 	}{
 		{fileParametersID, required, le.AppendUint32(le.AppendUint32(nil, uint32(g.block)), 0)},
 		{diskSizeID, ofDisk | required, le.AppendUint64(nil, uint64(g.virtual))},
-		{diskID, ofDisk | required, guid("disk", identity)},
+		{diskID, ofDisk | required, encoders.GUID("vhdx disk", identity)},
 		{logicalSectorID, ofDisk | required, le.AppendUint32(nil, uint32(g.sector))},
 		{physicalSectorID, ofDisk | required, le.AppendUint32(nil, uint32(g.physical()))},
 	}
