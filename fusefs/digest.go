@@ -9,6 +9,7 @@ import (
 	"io"
 	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 const (
@@ -45,7 +46,7 @@ type Digest struct {
 	at    int64      // up to where sha is that of the file
 	early []earlyPiece
 
-	sums sync.Map // name -> hex, once known
+	sha256, crc64 atomic.Value // strings in hex, once they are known
 }
 
 type crcPiece struct {
@@ -69,14 +70,13 @@ func NewDigest(r io.ReaderAt, size int64, extent func(off int64) (n int64, data 
 }
 
 // SHA256 and CRC64 are the file's checksums in hex; empty while they are not known.
-func (d *Digest) SHA256() string { return d.sum("sha256") }
+func (d *Digest) SHA256() string { return known(&d.sha256) }
 
 // CRC64 see SHA256; 16 digits.
-func (d *Digest) CRC64() string { return d.sum("crc64") }
+func (d *Digest) CRC64() string { return known(&d.crc64) }
 
-func (d *Digest) sum(name string) string {
-	v, _ := d.sums.Load(name)
-	s, _ := v.(string)
+func known(sum *atomic.Value) string {
+	s, _ := sum.Load().(string)
 	return s
 }
 
@@ -174,9 +174,7 @@ func (d *Digest) advance() {
 		}
 		d.crc, d.front = joined64(d.crc, zeroSum64(n), n), d.front+n
 	}
-	if d.sum("crc64") == "" {
-		d.sums.Store("crc64", fmt.Sprintf("%016x", d.crc))
-	}
+	d.crc64.Store(fmt.Sprintf("%016x", d.crc))
 }
 
 // hash takes the bytes p at off into the SHA-256, or keeps them until their turn comes.
@@ -202,7 +200,7 @@ func (d *Digest) hash(off int64, p []byte) {
 		more = d.waiting() || d.hole()
 	}
 	if d.sha != nil && d.at == d.size {
-		d.sums.Store("sha256", hex.EncodeToString(d.sha.Sum(nil)))
+		d.sha256.Store(hex.EncodeToString(d.sha.Sum(nil)))
 		d.sha, d.early = nil, nil
 	}
 }

@@ -154,9 +154,9 @@ func (s *source) Close() {
 	s.dev.Close()
 }
 
-// identity stands for a disk and its map, of which sum is the digest: what every id in an image is derived
-// from. It depends on nothing that changes between two mounts of an unchanged
-// disk, nor on the machine that the disk is in.
+// identity stands for a disk and its map, of which sum is the digest: what every id in
+// an image is derived from. It depends on nothing that changes between two mounts of an
+// unchanged disk, nor on the machine that the disk is in.
 func (s *source) identity(e *ptable.Edit, sum [32]byte) (id [32]byte) {
 	h := sha256.New()
 	fmt.Fprintf(h, "migimg identity 1\n%d %d %s\n", s.dev.Size(), s.dev.SectorSize(), s.table.ID)
