@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"strings"
 	"sync"
@@ -205,6 +206,13 @@ func (s *source) warnings() (out []string) {
 		out = append(out, human(n*s.blocks.ClusterSize())+" of partly free clusters are carried with their free blocks: there are too many to keep account of")
 	}
 	return out
+}
+
+// warn prints the warnings.
+func (s *source) warn() {
+	for _, w := range s.warnings() {
+		fmt.Fprintln(os.Stderr, "migimg: warning:", w)
+	}
 }
 
 // volumeWord is what people call a volume.

@@ -46,25 +46,16 @@ goes on, as long as the disk is what it was: its plan is the same.
 			if err != nil {
 				return err
 			}
-			o, err := sourceOptionsFrom(c)
+			o, err := readingOptionsFrom(c)
 			if err != nil {
 				return err
 			}
-			o.formats, o.pin = []encoders.Encoder{format}, true
-			if o.compress, err = compressFrom(c); err != nil {
-				return err
-			}
-			if o.load, err = loadFrom(c); err != nil {
-				return err
-			}
-			if o.moment, err = momentOptionsFrom(c); err != nil {
-				return err
-			}
+			o.formats = []encoders.Encoder{format}
 			if !x.pipe() {
 				if x.path, err = filepath.Abs(x.path); err != nil {
 					return err
 				}
-				o.moment.output = x.path
+				o.moment.keep = []string{filepath.Dir(x.path)} // the file is not there yet
 			}
 			o.progress = newProgress()
 			defer o.progress.done()
@@ -132,9 +123,7 @@ func (x *export) run(ctx context.Context, device string, o sourceOptions) error 
 		return err
 	}
 	defer s.Close()
-	for _, w := range s.warnings() {
-		fmt.Fprintln(os.Stderr, "migimg: warning:", w)
-	}
+	s.warn()
 	if len(s.images) == 0 {
 		return errors.New(s.absent[0].Reason)
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -25,7 +24,7 @@ type momentOptions struct {
 	limit  time.Duration // how long filesystems may be frozen; 0 is the rung's default
 	memory int64         // for pins, in bytes; 0 is a quarter of what is free
 	spool  string        // a folder for the rest of them
-	output string        // a file that is written meanwhile, if not empty
+	keep   []string      // what must not be frozen, since it is written to meanwhile
 	resync *resync       // nil unless it is a copy that is brought up to T0
 	frozen func()        // for tests: called when T0 has come, and while it lasts
 	blind  bool          // for tests: writes are not tracked
@@ -134,14 +133,9 @@ func (s *source) nothingFrozen(left map[string]string) error {
 // freezeAll takes T0 with all the filesystems frozen. After an error nothing is held.
 func (s *source) freezeAll(ctx context.Context, uses []device.Use, level string, o sourceOptions) error {
 	fo := freeze.Options{Limit: o.moment.limit, Keep: []string{s.path}, Frozen: level == levelFrozen, Inhibit: level == levelFrozen}
-	if o.moment.resync != nil {
-		fo.Keep = append(fo.Keep, o.moment.resync.keep...)
-	}
+	fo.Keep = append(fo.Keep, o.moment.keep...)
 	if o.moment.spool != "" {
 		fo.Keep = append(fo.Keep, o.moment.spool)
-	}
-	if o.moment.output != "" {
-		fo.Keep = append(fo.Keep, filepath.Dir(o.moment.output))
 	}
 	if fo.Limit == 0 && fo.Frozen {
 		fo.Limit = freezeLimit

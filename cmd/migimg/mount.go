@@ -65,21 +65,11 @@ hang all the same, run migimg thaw --all.
 			if err != nil {
 				return err
 			}
-			o, err := sourceOptionsFrom(c)
+			o, err := readingOptionsFrom(c)
 			if err != nil {
 				return err
 			}
-			if o.load, err = loadFrom(c); err != nil {
-				return err
-			}
-			if o.compress, err = compressFrom(c); err != nil {
-				return err
-			}
 			o.zeroFill, o.digest = c.String("on-read-error") == "zero", c.Bool("digest")
-			if o.moment, err = momentOptionsFrom(c); err != nil {
-				return err
-			}
-			o.pin = true
 			if !ro.all {
 				o.targets, o.targetWords = ro.targets, strings.Split(c.String("target"), ",")
 			}
@@ -101,9 +91,7 @@ func mount(c *cli.Context, path, point string, o sourceOptions, perm permissions
 		return err
 	}
 	defer s.Close()
-	for _, w := range s.warnings() {
-		fmt.Fprintln(os.Stderr, "migimg: warning:", w)
-	}
+	s.warn()
 	for _, a := range s.absent {
 		fmt.Fprintf(os.Stderr, "migimg: no %s image: %s\n", a.Format, a.Reason)
 	}
@@ -225,6 +213,23 @@ func sourceOptionsFrom(c *cli.Context) (sourceOptions, error) {
 	}
 	scope, err := scopeFrom(c)
 	return sourceOptions{consistency: c.String("consistency"), clusterSize: size, version: version, scope: scope}, err
+}
+
+// readingOptionsFrom are the options of the commands by which images are read, a running
+// server's as well: those of sourceFlags, momentFlags, loadFlags and compressFlags.
+func readingOptionsFrom(c *cli.Context) (o sourceOptions, err error) {
+	if o, err = sourceOptionsFrom(c); err != nil {
+		return o, err
+	}
+	if o.load, err = loadFrom(c); err != nil {
+		return o, err
+	}
+	if o.compress, err = compressFrom(c); err != nil {
+		return o, err
+	}
+	o.moment, err = momentOptionsFrom(c)
+	o.pin = true
+	return o, err
 }
 
 // permissions are who may read the files of a mount.

@@ -28,7 +28,6 @@ type resync struct {
 	device string
 	scope  ptable.Scope
 	copy   *tool.Copy
-	keep   []string // what must not be frozen
 	// had is what the copy's image carried; moved what was written since its T0, as it
 	// was known after the tracker had started.
 	had, moved spans

@@ -103,7 +103,7 @@ func (r *resync) sync(ctx context.Context, point, path, format string) (out *res
 		if mark.path, err = filepath.Abs(path); err != nil {
 			return nil, err
 		}
-		r.keep = []string{mark.path}
+		r.moment.keep = []string{mark.path}
 	}
 	live, err := r.begin(ctx)
 	if err != nil {
