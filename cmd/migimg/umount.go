@@ -59,18 +59,30 @@ func unmount(point string) error {
 	return waitGone(s.PID, abs)
 }
 
-// waitGone waits until the daemon has ended, for a few seconds.
+// How long a busy mount is given to go, and how long its daemon may then take to end:
+// removing btrfs's snapshots waits for a transaction of a busy filesystem.
+const (
+	busyWait = 5 * time.Second
+	endWait  = 5 * time.Minute
+)
+
+// waitGone waits until the daemon has ended.
 func waitGone(pid int, point string) error {
-	for range 500 {
+	p := newProgress()
+	defer p.done()
+	p.say("migimg: waiting for the daemon of %s (process %d) to clean up and end", point, pid)
+	for start := time.Now(); time.Since(start) < endWait; time.Sleep(10 * time.Millisecond) {
 		if errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) || zombie(pid) {
 			return nil
 		}
-		time.Sleep(10 * time.Millisecond)
+		if time.Since(start) < busyWait {
+			continue
+		}
+		if _, still := isMountpoint(point); still {
+			return fmt.Errorf("%s: %w", point, fusefs.ErrBusy)
+		}
 	}
-	if _, still := isMountpoint(point); still {
-		return fmt.Errorf("%s: %w", point, fusefs.ErrBusy)
-	}
-	return fmt.Errorf("%s is unmounted, but its daemon (process %d) has not ended", point, pid)
+	return fmt.Errorf("%s is unmounted, but its daemon (process %d) has not ended in %v", point, pid, endWait)
 }
 
 // zombie says whether the process has ended and only waits to be noticed.
