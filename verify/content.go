@@ -63,7 +63,7 @@ func (r *Report) compare(ctx context.Context, d decoder.Disk, o Options, where f
 	if c.moved > 0 {
 		ps.Add(Problem{Severity: decoder.Unknown, Offset: -1, FileOffset: -1, What: fmt.Sprintf("%d bytes cannot be compared: they were written on the source since the image's moment; the image: %s", c.moved, c.src.Moving.Words())})
 	}
-	a := aspect(Content, c.summary(), ps)
+	a := NewAspect(Content, c.summary(), ps)
 	if c.src == nil && a.Status == Pass {
 		a.Status = Skip
 	}

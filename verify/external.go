@@ -43,5 +43,5 @@ func external(ctx context.Context, im Image, format string) (Aspect, error) {
 	case res.Corruptions > 0 || res.Errors > 0 || res.Leaks > 0:
 		ps.Failf(-1, "%d corruptions, %d leaks, %d errors: %.500s", res.Corruptions, res.Leaks, res.Errors, res.Output)
 	}
-	return aspect(QemuImgCheck, fmt.Sprintf("-f %s, %d corruptions, %d leaks, %d errors", format, res.Corruptions, res.Leaks, res.Errors), ps), nil
+	return NewAspect(QemuImgCheck, fmt.Sprintf("-f %s, %d corruptions, %d leaks, %d errors", format, res.Corruptions, res.Leaks, res.Errors), ps), nil
 }

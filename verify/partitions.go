@@ -17,7 +17,7 @@ func partitions(d decoder.Disk, src *Source) (*ptable.Table, Aspect) {
 	t, err := ptable.Read(d, d.Size())
 	if err != nil {
 		ps.Err(-1, "image", err)
-		return nil, aspect(PartitionTable, "cannot be read", ps)
+		return nil, NewAspect(PartitionTable, "cannot be read", ps)
 	}
 	summary := t.Kind
 	if t.Kind != ptable.None {
@@ -30,7 +30,7 @@ func partitions(d decoder.Disk, src *Source) (*ptable.Table, Aspect) {
 		for _, b := range t.Broken {
 			ps.Unknownf(-1, "%s: without the source it is not known whether the image is to blame", b)
 		}
-		return t, aspect(PartitionTable, summary, ps)
+		return t, NewAspect(PartitionTable, summary, ps)
 	}
 	st, err := ptable.Read(src.R, src.Size)
 	if err != nil {
@@ -38,7 +38,7 @@ func partitions(d decoder.Disk, src *Source) (*ptable.Table, Aspect) {
 		for _, b := range t.Broken {
 			ps.Unknownf(-1, "%s", b)
 		}
-		return t, aspect(PartitionTable, summary, ps)
+		return t, NewAspect(PartitionTable, summary, ps)
 	}
 	for _, diff := range st.Diff(t) {
 		ps.Failf(-1, "%s", diff)
@@ -59,7 +59,7 @@ func partitions(d decoder.Disk, src *Source) (*ptable.Table, Aspect) {
 	if len(st.Broken) == 0 && st.Kind != ptable.None && ps.Count(decoder.Fail) == 0 {
 		summary += ", the source's"
 	}
-	return t, aspect(PartitionTable, summary, ps)
+	return t, NewAspect(PartitionTable, summary, ps)
 }
 
 // where gives the names for offsets.

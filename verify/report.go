@@ -74,8 +74,9 @@ func (r *Report) OK() bool { return r.Verdict == Pass }
 // not be found out.
 func (r *Report) Undecided() bool { return r.Verdict == Unknown }
 
-// aspect closes a list of problems.
-func aspect(name, summary string, ps *decoder.Problems) Aspect {
+// NewAspect makes an aspect of the problems that were found: fail or unknown where one is
+// that, and else pass.
+func NewAspect(name, summary string, ps *decoder.Problems) Aspect {
 	a := Aspect{Name: name, Status: Pass, Summary: summary, Problems: ps.List()}
 	switch {
 	case ps.Count(decoder.Fail) > 0:
@@ -84,6 +85,12 @@ func aspect(name, summary string, ps *decoder.Problems) Aspect {
 		a.Status = Unknown
 	}
 	return a
+}
+
+// Add adds what else was looked at, and draws the verdict anew.
+func (r *Report) Add(as ...Aspect) {
+	r.Aspects = append(r.Aspects, as...)
+	r.Verdict = verdict(r.Aspects)
 }
 
 func verdict(as []Aspect) Status {

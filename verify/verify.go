@@ -147,15 +147,14 @@ func Check(ctx context.Context, im Image, o Options) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.Aspects = append(r.Aspects, structure, content, tableAspect)
+	r.Add(structure, content, tableAspect)
 	if o.Tools {
 		a, err := external(ctx, im, format)
 		if err != nil {
 			return nil, err
 		}
-		r.Aspects = append(r.Aspects, a)
+		r.Add(a)
 	}
-	r.Verdict = verdict(r.Aspects)
 	return r, nil
 }
 
@@ -220,7 +219,7 @@ func open(ctx context.Context, im Image, f decoder.File, format string, src *Sou
 	if d == nil && err == nil {
 		summary = "cannot be read as " + format
 	}
-	return d, aspect(Structure, summary, ps), err
+	return d, NewAspect(Structure, summary, ps), err
 }
 
 // rawSize checks all that a raw image has of a structure.
