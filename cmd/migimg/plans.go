@@ -53,7 +53,7 @@ type compressOptions struct {
 
 func compressFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "compress", Usage: "pack disk.qcow2 and disk.vmdk with `METHOD`: zlib, zstd or zstd:1 to zstd:22; reads all that is carried once, before the images can be read"},
+		&cli.StringFlag{Name: "compress", Usage: "pack the images that can be packed with `METHOD`: zlib, zstd or zstd:1 to zstd:22; reads all that is carried once, before the images can be read"},
 		&cli.IntFlag{Name: "threads", Usage: "how many threads pack", DefaultText: "one for each processor"},
 	}
 }
@@ -81,11 +81,13 @@ func (s *source) plan(ctx context.Context, o sourceOptions) error {
 		}
 	}
 	p := s.planner(&imageDisk{edit: s.edit, table: s.imageTable, blocks: s.blocks, view: s.served, path: mapPath}, o)
+	own := p
 	if o.formats == nil {
 		o.formats = formats.Encoders()
+		own.strict = true
 	}
 	for _, e := range o.formats {
-		images, err := p.plan(ctx, e)
+		images, err := own.plan(ctx, e)
 		switch {
 		case err == nil:
 			s.images = append(s.images, images...)
@@ -130,6 +132,9 @@ type planner struct {
 	*imageDisk
 	disk encoders.Disk
 	o    sourceOptions
+	// strict plans formats that cannot hold the method of compression without any:
+	// packing all once more, for a file that nobody may want, costs its time.
+	strict bool
 	// measured are the lengths of packed units, by packing and unit.
 	measured map[string]*compress.Lengths
 }
@@ -175,6 +180,10 @@ func (p planner) outputs(ctx context.Context, e encoders.Encoder, eo encoders.Op
 	units, packing, err := c.Units(p.disk, eo, p.o.compress.Method)
 	if err != nil {
 		return nil, nil, err
+	}
+	if p.strict && packing.Method != p.o.compress.Name {
+		outputs, err := e.Plan(p.disk, eo)
+		return outputs, nil, err
 	}
 	key := fmt.Sprintf("%s %d %d", packing.Name, packing.Unit, units.Count)
 	l := p.measured[key]

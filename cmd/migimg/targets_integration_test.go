@@ -127,7 +127,7 @@ func TestCompressed(t *testing.T) {
 		t.Run(method, func(t *testing.T) {
 			point := mountMigimg(t, path, "--compress", method)
 			for i, f := range statusOf(t, point).Files {
-				compressed := f.Format == "qcow2" || f.Format == "vmdk"
+				compressed := f.Format == "qcow2" || f.Format == "vmdk" && method == "zlib" // VMDK has no zstd
 				if compressed != (f.Size < full.Files[i].Size) {
 					t.Errorf("%s has %d bytes, uncompressed %d", f.Path, f.Size, full.Files[i].Size)
 				}

@@ -70,6 +70,8 @@ type Packing struct {
 	// Name tells packings apart: what one measures is good for others of its name and
 	// unit.
 	Name string
+	// Method is the name of the one that it is a form of.
+	Method string
 	// Unit in bytes of the disk.
 	Unit int64
 	// New makes a packer.
@@ -89,7 +91,7 @@ func (m Method) Frames(unit int64) Packing {
 	if m.Level != 0 {
 		level = zstd.EncoderLevelFromZstd(m.Level)
 	}
-	return Packing{Name: "frames " + m.String(), Unit: unit, New: func() Packer {
+	return Packing{Name: "frames " + m.String(), Method: Zstd, Unit: unit, New: func() Packer {
 		// The options are constants: there is nothing that could fail.
 		enc, _ := zstd.NewWriter(nil, zstd.WithEncoderLevel(level), zstd.WithEncoderConcurrency(1),
 			zstd.WithEncoderCRC(false), zstd.WithSingleSegment(true))

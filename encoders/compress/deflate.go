@@ -9,5 +9,5 @@ const window = 4 << 10
 // Deflate packs each unit as a deflate stream of its own (RFC 1951), without header
 // and checksum.
 func Deflate(unit int64) Packing {
-	return Packing{Name: "deflate", Unit: unit, New: func() Packer { return deflate.New(window).Append }}
+	return Packing{Name: "deflate", Method: Zlib, Unit: unit, New: func() Packer { return deflate.New(window).Append }}
 }

@@ -90,7 +90,7 @@ func deflated(dst, src []byte) []byte {
 }
 
 func (gzipped) packing(_ compress.Method, unit int64) compress.Packing {
-	return compress.Packing{Name: "flushed", Unit: unit, Again: true, New: func() compress.Packer {
+	return compress.Packing{Name: "flushed", Method: compress.Zlib, Unit: unit, Again: true, New: func() compress.Packer {
 		var b bytes.Buffer
 		w, err := flate.NewWriter(&b, flate.DefaultCompression)
 		if err != nil {
