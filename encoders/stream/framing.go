@@ -134,7 +134,13 @@ func block(kind, n int64) []byte {
 // endFrame is an empty block, the frame's last one.
 func endFrame() []byte { return block(blockRaw|blockLast, 0) }
 
-func (zstandard) begin(int64) []byte { return nil }
+// begin is nothing where frames follow; zstd takes no file without one.
+func (zstandard) begin(size int64) []byte {
+	if size > 0 {
+		return nil
+	}
+	return append(frame(), endFrame()...)
+}
 
 func (zstandard) literal(b []byte) []byte {
 	out := frame()
