@@ -2,22 +2,20 @@ package verify
 
 import (
 	"fmt"
+	"math"
 
 	"migimg/verify/decoder"
 	"migimg/verify/ptable"
 )
 
-// partitions reads the partition table out of the image and holds it against
-// the source's. The table is nil where there is none to go by.
-func partitions(d decoder.Disk, src *Source) (*ptable.Table, Aspect) {
-	if d == nil {
-		return nil, Aspect{Name: PartitionTable, Status: Unknown, Summary: "the image cannot be decoded"}
-	}
+// partitions judges the partition table that was read out of the image, or the error of
+// that: against the source's, or, where there is none, by whether the content has proven
+// to be the source's.
+func partitions(t *ptable.Table, err error, src *Source, proven bool) Aspect {
 	ps := &decoder.Problems{}
-	t, err := ptable.Read(d, d.Size())
 	if err != nil {
 		ps.Err(-1, "image", err)
-		return nil, NewAspect(PartitionTable, "cannot be read", ps)
+		return NewAspect(PartitionTable, "cannot be read", ps)
 	}
 	summary := t.Kind
 	if t.Kind != ptable.None {
@@ -28,9 +26,13 @@ func partitions(d decoder.Disk, src *Source) (*ptable.Table, Aspect) {
 	}
 	if src == nil {
 		for _, b := range t.Broken {
-			ps.Unknownf(-1, "%s: without the source it is not known whether the image is to blame", b)
+			if proven {
+				ps.Warnf(-1, "%s, as in the source", b)
+			} else {
+				ps.Unknownf(-1, "%s: without the source it is not known whether the image is to blame", b)
+			}
 		}
-		return t, NewAspect(PartitionTable, summary, ps)
+		return NewAspect(PartitionTable, summary, ps)
 	}
 	st, err := ptable.Read(src.R, src.Size)
 	if err != nil {
@@ -38,7 +40,7 @@ func partitions(d decoder.Disk, src *Source) (*ptable.Table, Aspect) {
 		for _, b := range t.Broken {
 			ps.Unknownf(-1, "%s", b)
 		}
-		return t, NewAspect(PartitionTable, summary, ps)
+		return NewAspect(PartitionTable, summary, ps)
 	}
 	for _, diff := range st.Diff(t) {
 		ps.Failf(-1, "%s", diff)
@@ -59,23 +61,24 @@ func partitions(d decoder.Disk, src *Source) (*ptable.Table, Aspect) {
 	if len(st.Broken) == 0 && st.Kind != ptable.None && ps.Count(decoder.Fail) == 0 {
 		summary += ", the source's"
 	}
-	return t, NewAspect(PartitionTable, summary, ps)
+	return NewAspect(PartitionTable, summary, ps)
 }
 
 // where gives the names for offsets.
 func (o Options) where(t *ptable.Table) func(int64) string {
-	if src := o.Source; src != nil {
-		if src.Where != nil {
-			return func(off int64) string {
-				if off >= src.Size {
-					return "after the source's end"
-				}
-				return src.Where(off)
-			}
+	name, size := func(int64) string { return "" }, int64(math.MaxInt64)
+	switch {
+	case o.Source != nil && o.Source.Where != nil:
+		name, size = o.Source.Where, o.Source.Size
+	case o.Proof != nil && o.Proof.Where != nil:
+		name, size = o.Proof.Where, o.Proof.disk().Size
+	case t != nil:
+		return t.At
+	}
+	return func(off int64) string {
+		if off >= size {
+			return "after the source's end"
 		}
+		return name(off)
 	}
-	if t == nil {
-		return func(int64) string { return "" }
-	}
-	return t.At
 }

@@ -3,7 +3,9 @@ package verify
 import (
 	"fmt"
 	"io"
+	"math"
 	"strings"
+	"time"
 
 	"migimg/verify/decoder"
 )
@@ -50,12 +52,32 @@ type Report struct {
 	// Zeros how many were read from the image and had to be zeros, and Holes how
 	// many neither the image holds nor the source carries. Without a source,
 	// Decoded is how many bytes the image holds.
-	Compared int64    `json:"bytes_compared"`
-	Zeros    int64    `json:"bytes_zero"`
-	Holes    int64    `json:"bytes_holes"`
-	Decoded  int64    `json:"bytes_decoded,omitempty"`
-	Verdict  Status   `json:"verdict"`
-	Aspects  []Aspect `json:"aspects"`
+	Compared int64 `json:"bytes_compared"`
+	Zeros    int64 `json:"bytes_zero"`
+	Holes    int64 `json:"bytes_holes"`
+	Decoded  int64 `json:"bytes_decoded,omitempty"`
+	// Proven is nil unless a manifest was given.
+	Proven  *Proven  `json:"proven,omitempty"`
+	Verdict Status   `json:"verdict"`
+	Aspects []Aspect `json:"aspects"`
+}
+
+// Proven says how much of a disk is what a manifest says.
+type Proven struct {
+	// Bytes are proven, holes among them, of so many that the disk has.
+	Bytes int64 `json:"bytes"`
+	Of    int64 `json:"of"`
+	// T0 is the moment that the manifest stands for, and Consistency how exactly.
+	T0          time.Time `json:"t0"`
+	Consistency string    `json:"consistency"`
+}
+
+// Percent is the share, cut off rather than rounded: 100 % is all.
+func (p *Proven) Percent() string {
+	if p.Of == 0 || p.Bytes == p.Of {
+		return "100 %"
+	}
+	return fmt.Sprintf("%.2f %%", math.Floor(float64(p.Bytes)/float64(p.Of)*1e4)/1e2)
 }
 
 // Unread is the report of an image in a format that there is no decoder for: nothing is

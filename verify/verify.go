@@ -33,6 +33,7 @@ import (
 	"path/filepath"
 
 	"migimg/verify/decoder"
+	"migimg/verify/ptable"
 	"migimg/verify/qcow2"
 	"migimg/verify/vdi"
 	"migimg/verify/vhd"
@@ -105,6 +106,8 @@ type Moving struct {
 type Options struct {
 	// Source to compare with; nil: the content is decoded, but not compared.
 	Source *Source
+	// Proof is what to compare with where there is no source.
+	Proof *Proof
 	// Tools runs qemu-img as well, where it is installed.
 	Tools bool
 	// Parallel is how many workers compare, 2 by default.
@@ -141,13 +144,15 @@ func Check(ctx context.Context, im Image, o Options) (*Report, error) {
 	if d != nil {
 		r.VirtualSize = d.Size()
 	}
-	table, tableAspect := partitions(d, o.Source)
-	where := o.where(table)
-	content, err := r.compare(ctx, d, o, where)
-	if err != nil {
+	r.Add(structure)
+	if o.Proof != nil {
+		if a, ok := o.Proof.length(im, format); ok {
+			r.Add(a)
+		}
+	}
+	if err := r.inside(ctx, d, o); err != nil {
 		return nil, err
 	}
-	r.Add(structure, content, tableAspect)
 	if o.Tools {
 		a, err := external(ctx, im, format)
 		if err != nil {
@@ -156,6 +161,27 @@ func Check(ctx context.Context, im Image, o Options) (*Report, error) {
 		r.Add(a)
 	}
 	return r, nil
+}
+
+// inside checks what is in the image: the disk's content, and its partition table.
+func (r *Report) inside(ctx context.Context, d decoder.Disk, o Options) error {
+	if d == nil {
+		const summary = "the image cannot be decoded"
+		r.Add(Aspect{Name: Content, Status: Unknown, Summary: summary}, Aspect{Name: PartitionTable, Status: Unknown, Summary: summary})
+		return nil
+	}
+	table, tableErr := ptable.Read(d, d.Size())
+	check := r.compare
+	if o.Proof != nil {
+		check = r.prove
+	}
+	content, err := check(ctx, d, o, o.where(table))
+	if err != nil {
+		return err
+	}
+	// What is sampled always has the places where tables are.
+	r.Add(content, partitions(table, tableErr, o.Source, o.Proof != nil && content.Status == Pass))
+	return nil
 }
 
 // Detect gives the image's format: Image.Format, or what its magic says.

@@ -44,6 +44,7 @@ func (d *documents) list() []fusefs.Document {
 		{Path: ".migimg/status.json", Bytes: func() ([]byte, error) { return marshal(d.status()) }},
 		{Path: writtenPath, Bytes: func() ([]byte, error) { return marshal(d.src.written()) }},
 		{Path: ".migimg/drift.json", Bytes: func() ([]byte, error) { return marshal(d.src.drifted(context.Background())) }},
+		{Path: manifestPath, Bytes: func() ([]byte, error) { return marshal(d.src.manifest()) }},
 	}, d.maps...)
 }
 
@@ -130,11 +131,8 @@ func (d *documents) status() status {
 		Source: sourceStatus{Device: s.path, Size: s.dev.Size(), SectorSize: s.dev.SectorSize(), Block: s.dev.Block(), Direct: s.dev.Direct()},
 		Map:    s.disks[0].mapStatus(),
 		Files:  s.fileStatus(), Volumes: s.volumeFiles(),
-		Reads: readsStatus{Open: d.stats.Open(), ServedBytes: d.stats.Served(), Device: s.dev.Stats(), Failed: d.stats.Errors(), OnError: "eio"},
+		Reads: readsStatus{Open: d.stats.Open(), ServedBytes: d.stats.Served(), Device: s.dev.Stats(), Failed: d.stats.Errors(), OnError: s.onError()},
 		Load:  s.loadStatus(),
-	}
-	if s.faults.ZeroFill {
-		st.Reads.OnError = "zero"
 	}
 	ranges, more := s.faults.Ranges()
 	st.Reads.MoreErrors = more
@@ -157,6 +155,14 @@ func (d *documents) status() status {
 		st.Warnings = append(st.Warnings, "the device was offline when it was mapped and is no longer: "+c.Detail+"; unmount it or mount migimg again")
 	}
 	return st
+}
+
+// onError is what readers get where the device cannot be read.
+func (s *source) onError() string {
+	if s.faults.ZeroFill {
+		return "zero"
+	}
+	return "eio"
 }
 
 func (d *imageDisk) mapStatus() mapStatus {

@@ -16,6 +16,7 @@ import (
 	"migimg/encoders"
 	formats "migimg/encoders/all"
 	"migimg/encoders/layout"
+	"migimg/verify/manifest"
 )
 
 func exportCommand() *cli.Command {
@@ -31,9 +32,11 @@ goes on, as long as the disk is what it was: its plan is the same.
 
     migimg export /dev/sda /mnt/sdb/server.qcow2
     migimg export --image-format raw.zst /dev/sda - | ssh backup 'cat >server.raw.zst'
-    migimg export --compress zstd --resume /dev/sda /mnt/sdb/server.qcow2`,
+    migimg export --compress zstd --resume /dev/sda /mnt/sdb/server.qcow2
+    migimg export --manifest /mnt/sdb/server.manifest.json /dev/sda /mnt/sdb/server.vhd`,
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "image-format", Usage: strings.Join(exportFormats(), ", "), DefaultText: "by FILE's name"},
+			&cli.StringFlag{Name: "manifest", Usage: "also write the manifest, with which migimg verify proves copies of FILE, to this `FILE` (what an earlier run wrote has no sums after --resume)"},
 			&cli.BoolFlag{Name: "resume", Usage: "go on with a FILE that an interrupted export left"},
 		}, slices.Concat(compressFlags(), momentFlags(), loadFlags(), sourceFlags())...),
 		Action: func(c *cli.Context) error {
@@ -41,7 +44,7 @@ goes on, as long as the disk is what it was: its plan is the same.
 			if err != nil {
 				return err
 			}
-			x := &export{path: args[1], resume: c.Bool("resume"), out: c.App.Writer}
+			x := &export{path: args[1], resume: c.Bool("resume"), manifest: c.String("manifest"), out: c.App.Writer}
 			format, err := exportFormat(c.String("image-format"), args[1])
 			if err != nil {
 				return err
@@ -102,9 +105,10 @@ func exportFormat(name, path string) (encoders.Encoder, error) {
 
 // export is one run of the command.
 type export struct {
-	path   string // absolute, or - for out
-	out    io.Writer
-	resume bool
+	path     string // absolute, or - for out
+	out      io.Writer
+	resume   bool
+	manifest string // where it is written to; empty: nowhere
 }
 
 func (x *export) pipe() bool { return x.path == "-" }
@@ -138,12 +142,26 @@ func (x *export) run(ctx context.Context, device string, o sourceOptions) error 
 		o.progress.say("migimg: writing %s: %s of %s", x.path, human(n), human(im.Layout.Size()))
 	}}
 	if x.pipe() {
-		return w.stream(ctx, x.out)
+		err = w.stream(ctx, x.out)
+	} else if err = x.file(ctx, w, im.digest); err != nil {
+		err = fmt.Errorf("%w; the file is incomplete: go on with --resume, or throw it away", err)
 	}
-	if err := x.file(ctx, w, im.digest); err != nil {
-		return fmt.Errorf("%w; the file is incomplete: go on with --resume, or throw it away", err)
+	if err != nil || x.manifest == "" {
+		return err
 	}
-	return nil
+	return x.writeManifest(s.manifest())
+}
+
+func (x *export) writeManifest(m *manifest.Manifest) error {
+	if !x.pipe() {
+		m.Files[0].Path = filepath.Base(x.path)
+	}
+	b, err := marshal(m)
+	if err != nil {
+		return err
+	}
+	warnUnknown(m)
+	return os.WriteFile(x.manifest, b, 0o600)
 }
 
 // file writes FILE, from where an earlier export stopped.

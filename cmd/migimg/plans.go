@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"os"
 	"runtime"
 
@@ -18,6 +19,7 @@ import (
 	"migimg/encoders"
 	formats "migimg/encoders/all"
 	"migimg/encoders/compress"
+	"migimg/verify/manifest"
 )
 
 // image is one planned file.
@@ -34,9 +36,9 @@ type imageDisk struct {
 	edit   *ptable.Edit
 	table  *ptable.Table
 	blocks *blockmap.Map
-	view   io.ReaderAt // what readers of the images get
-	path   string      // of the mount's document with its map
-	digest string      // of the map
+	view   *manifest.Recorder // what readers of the images get
+	path   string             // of the mount's document with its map
+	digest string             // of the map
 }
 
 // absence is a format that cannot hold the disk.
@@ -80,7 +82,7 @@ func (s *source) plan(ctx context.Context, o sourceOptions) error {
 			return fmt.Errorf("--compress %s: %w", o.compress, err)
 		}
 	}
-	p := s.planner(&imageDisk{edit: s.edit, table: s.imageTable, blocks: s.blocks, view: s.served, path: mapPath}, o)
+	p := s.planner(&imageDisk{edit: s.edit, table: s.imageTable, blocks: s.blocks, path: mapPath}, s.served, o)
 	own := p
 	if o.formats == nil {
 		o.formats = formats.Encoders()
@@ -100,8 +102,17 @@ func (s *source) plan(ctx context.Context, o sourceOptions) error {
 	return s.planTargets(ctx, p)
 }
 
-// planner plans images of a disk.
-func (s *source) planner(d *imageDisk, o sourceOptions) planner {
+// planner plans images of a disk, of which view gives the bytes.
+func (s *source) planner(d *imageDisk, view io.ReaderAt, o sourceOptions) planner {
+	d.view = manifest.NewRecorder(view, d.blocks.Size(), func(off, n int64) iter.Seq2[int64, int64] {
+		return func(yield func(int64, int64) bool) {
+			for r := range d.blocks.Ranges(off, n) {
+				if !yield(r.Off, r.Len) {
+					return
+				}
+			}
+		}
+	})
 	sum := d.blocks.Digest()
 	d.digest = hex.EncodeToString(sum[:])
 	s.disks = append(s.disks, d)

@@ -151,7 +151,7 @@ func (s *source) rounded(planners map[int64]planner, t *targets.Target) (planner
 	if err != nil {
 		return p, err
 	}
-	planners[round] = s.planner(&imageDisk{edit: e, table: table, blocks: blocks, view: seen(s.throttle), path: fmt.Sprintf(".migimg/map-%d.json", round)}, p.o)
+	planners[round] = s.planner(&imageDisk{edit: e, table: table, blocks: blocks, path: fmt.Sprintf(".migimg/map-%d.json", round)}, seen(s.throttle), p.o)
 	return planners[round], nil
 }
 

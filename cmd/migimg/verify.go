@@ -24,8 +24,9 @@ wrong; 4: something could not be found out.
 
     migimg verify /mnt/migimg
     migimg verify /mnt/sdb/disk.qcow2 --source /mnt/migimg
-    migimg verify disk.vhd --source /dev/sda --format json`,
-		Flags: append(sourceFlags(),
+    migimg verify disk.vhd --source /dev/sda --format json
+    migimg verify --manifest server.manifest.json --sample 5% server.qcow2`,
+		Flags: append(append(sourceFlags(), proofFlags()...),
 			formatFlag("table", "json"),
 			&cli.StringFlag{Name: "source", Usage: "the DEVICE, or the MOUNTPOINT, that the image was copied from"},
 			&cli.StringFlag{Name: "image-format", Usage: "raw, qcow2, vhd, vmdk, vhdx or vdi", DefaultText: "by content"},
@@ -71,11 +72,15 @@ func verifyAll(c *cli.Context, path string) ([]*verify.Report, error) {
 	p := newProgress()
 	defer p.done()
 	source := c.String("source")
+	proof, err := proofFrom(c, path)
+	if err != nil {
+		return nil, err
+	}
 	abs, mounted := isMountpoint(path)
 	if mounted {
 		switch {
-		case source != "":
-			return nil, errors.New("--source goes with an IMAGE; a mount knows its own")
+		case source != "" || proof != nil:
+			return nil, errors.New("--source and --manifest go with an IMAGE; a mount knows its own")
 		case c.IsSet("image-format"):
 			return nil, errors.New("--image-format goes with an IMAGE; a mount knows its own")
 		}
@@ -93,6 +98,12 @@ func verifyAll(c *cli.Context, path string) ([]*verify.Report, error) {
 		}
 		defer release()
 		o.Source = src
+	}
+	if proof != nil {
+		if err := (marker{path}).stale(proof.Manifest.T0); err != nil {
+			return nil, err
+		}
+		o.Proof = proof
 	}
 	if !mounted {
 		r, err := verifyFile(c, path, c.String("image-format"), o, p)

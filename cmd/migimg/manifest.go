@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"migimg/verify/manifest"
+)
+
+// manifestPath is where a mount has its manifest.
+const manifestPath = ".migimg/manifest.json"
+
+func manifestCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "manifest",
+		Usage:     "print what copies of a mount's images can be verified with later",
+		ArgsUsage: "MOUNTPOINT",
+		Description: `The manifest has a sum of each MiB of the disk that has been read from the mount:
+take it when the copies are done. With it migimg verify needs neither the mount nor
+the disk. What nobody has read yet has no sum: it says how much that is.
+
+    cp /mnt/migimg/disk.qcow2 /mnt/sdb/server.qcow2
+    migimg manifest /mnt/migimg > /mnt/sdb/server.manifest.json
+    migimg verify --manifest server.manifest.json server.qcow2`,
+		Action: func(c *cli.Context) error {
+			args, err := arguments(c, "MOUNTPOINT")
+			if err != nil {
+				return err
+			}
+			point, ok := isMountpoint(args[0])
+			if !ok {
+				return fmt.Errorf("%s is no migimg mount", point)
+			}
+			f, err := os.Open(filepath.Join(point, manifestPath))
+			if err != nil {
+				return err
+			}
+			defer f.Close()
+			m, err := manifest.Read(io.TeeReader(f, c.App.Writer))
+			if err != nil {
+				return err
+			}
+			if _, err := io.Copy(c.App.Writer, f); err != nil { // what follows the object
+				return err
+			}
+			warnUnknown(m)
+			return nil
+		},
+	}
+}
+
+// warnUnknown says how much of the disks a manifest does not know.
+func warnUnknown(m *manifest.Manifest) {
+	for i := range m.Disks {
+		n := int64(0)
+		for _, c := range m.Disks[i].Unknown {
+			n += c.Count
+		}
+		if n > 0 {
+			fmt.Fprintf(os.Stderr, "migimg: %d MiB of a disk of %s have not been read and have no sum: this manifest proves nothing of them\n", n, human(m.Disks[i].Size))
+		}
+	}
+}
+
+// manifest is what is known now of what was read.
+func (s *source) manifest() *manifest.Manifest {
+	c := s.consistencyNow()
+	m := &manifest.Manifest{
+		SchemaVersion: manifest.SchemaVersion, Version: versionString(), Algorithm: manifest.Algorithm,
+		Created: time.Now(), T0: s.t0, Consistency: manifest.Consistency{Level: c.Level, Detail: c.Detail},
+		Source:  manifest.Source{Device: s.path, Size: s.dev.Size(), SectorSize: s.dev.SectorSize(), Table: string(s.table.Kind)},
+		OnError: s.onError(), Disks: make([]manifest.Disk, len(s.disks)),
+	}
+	for _, im := range s.images {
+		m.Files = append(m.Files, manifest.File{
+			Path: im.Path, Format: im.encoder, QemuFormat: im.Format, Size: im.Layout.Size(), VirtualSize: im.VirtualSize,
+			PlanDigest: im.digest, Disk: slices.Index(s.disks, im.disk),
+		})
+	}
+	for v := range s.volumes.All() {
+		if v.Start >= 0 {
+			m.Volumes = append(m.Volumes, manifest.Volume{Name: v.Name, Type: v.Type, Start: v.Start, Size: v.Size})
+		}
+	}
+	ranges, _ := s.faults.Ranges()
+	for _, r := range ranges {
+		m.Unreadable = append(m.Unreadable, manifest.Range(r))
+	}
+	now := s.drifted(context.Background())
+	m.Drift = now.words()
+	for i, d := range s.disks {
+		x := &m.Disks[i]
+		x.Size, x.MapDigest = d.blocks.Size(), d.digest
+		x.Fill(d.view)
+		x.SetMoved(s.servedLate())
+		x.MovedUnknown = s.untracked()
+	}
+	return m
+}
+
+// untracked is why it is not known what of what was served is newer than T0; empty where
+// it is.
+func (s *source) untracked() string {
+	m := s.moment
+	switch l := s.consistency.Level; {
+	case l == levelOffline || l == levelFrozen:
+		return ""
+	case l == levelLive || m == nil:
+		return s.consistency.Detail
+	case m.tracker == nil:
+		return or(s.consistency.Untracked, "writes are not tracked")
+	}
+	if err := m.tracker.Lost(); err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
+// servedLate are the ranges of the device that were served after they had been written,
+// as far as that is known.
+func (s *source) servedLate() iter.Seq2[int64, int64] {
+	return func(yield func(int64, int64) bool) {
+		if s.moment == nil || s.moment.tracker == nil {
+			return
+		}
+		for r := range s.moment.drift.Served() {
+			if !yield(r.Off, r.Len) {
+				return
+			}
+		}
+	}
+}
