@@ -50,8 +50,13 @@ func LibyalMount(ctx context.Context, format, path, folder string) (raw string, 
 		return "", nil, err
 	}
 	unmount = func() error {
-		_, err := run(context.WithoutCancel(ctx), time.Minute, nil, fusermount, "-u", folder)
-		return err
+		// A program that somebody else is about to start has a file of it for a moment:
+		// what is open here is only closed in the child when that executes.
+		for last := time.Now().Add(5 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+			if _, err := run(context.WithoutCancel(ctx), time.Minute, nil, fusermount, "-u", folder); err == nil || time.Now().After(last) {
+				return err
+			}
+		}
 	}
 	return filepath.Join(folder, l.file), unmount, nil
 }
