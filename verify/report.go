@@ -148,8 +148,12 @@ func (r *Report) write(b *strings.Builder) {
 		fmt.Fprintf(b, ", disk of %d bytes", r.VirtualSize)
 	}
 	b.WriteString(")\n")
+	width := 16
 	for _, a := range r.Aspects {
-		fmt.Fprintf(b, "  %-16s %-8s %s\n", a.Name, a.Status, a.Summary)
+		width = max(width, len(a.Name))
+	}
+	for _, a := range r.Aspects {
+		fmt.Fprintf(b, "  %-*s %-8s %s\n", width, a.Name, a.Status, a.Summary)
 		for _, p := range a.Problems {
 			fmt.Fprintf(b, "    %-8s %s\n", p.Severity, line(p))
 		}

@@ -184,6 +184,21 @@ func (r *Report) inside(ctx context.Context, d decoder.Disk, o Options) error {
 	return nil
 }
 
+// OpenDisk opens the disk inside an image, for callers that look at what is in it. What
+// is wrong with the image's structure is Check's to say; the error says that the disk
+// cannot be read at all.
+func OpenDisk(ctx context.Context, im Image) (decoder.Disk, error) {
+	format, err := Detect(im)
+	if err != nil {
+		return nil, err
+	}
+	d, a, err := open(ctx, im, decoder.File{R: im.R, Size: im.Size}, format, nil)
+	if err == nil && d == nil {
+		err = fmt.Errorf("verify: %s: %s", im.Name, a.Summary)
+	}
+	return d, err
+}
+
 // Detect gives the image's format: Image.Format, or what its magic says.
 // Formats that verify does not decode are raw to it. A magic that cannot be
 // read is an error.
