@@ -22,13 +22,21 @@ where it is installed, by qemu-img. Without --source the content of an IMAGE is
 decoded, but there is nothing to compare it with. Exit code 2: something is
 wrong; 4: something could not be found out.
 
+--fsck has the filesystems in the image checked by their own programs (e2fsck,
+xfs_repair, btrfs, fsck.fat ...), and --deep reads every file in them as well and
+holds it against the mounted original where it has not changed. Nothing is copied,
+and the image is not written to.
+
     migimg verify /mnt/migimg
     migimg verify /mnt/sdb/disk.qcow2 --source /mnt/migimg
+    migimg verify /mnt/sdb/disk.qcow2 --source /mnt/migimg --deep
     migimg verify disk.vhd --source /dev/sda --format json
     migimg verify --manifest server.manifest.json --sample 5% server.qcow2`,
 		Flags: append(append(sourceFlags(), proofFlags()...),
 			formatFlag("table", "json"),
 			&cli.StringFlag{Name: "source", Usage: "the DEVICE, or the MOUNTPOINT, that the image was copied from"},
+			&cli.BoolFlag{Name: "fsck", Usage: "check the filesystems inside"},
+			&cli.BoolFlag{Name: "deep", Usage: "check them, and read every file (root)"},
 			&cli.StringFlag{Name: "image-format", Usage: "raw, qcow2, vhd, vmdk, vhdx or vdi", DefaultText: "by content"},
 		),
 		Action: func(c *cli.Context) error {
@@ -105,8 +113,9 @@ func verifyAll(c *cli.Context, path string) ([]*verify.Report, error) {
 		}
 		o.Proof = proof
 	}
+	v := newVolumeChecks(c, source, p)
 	if !mounted {
-		r, err := verifyFile(c, path, c.String("image-format"), o, p)
+		r, err := verifyFile(c, path, c.String("image-format"), o, p, v)
 		return []*verify.Report{r}, err
 	}
 	s, err := readStatus(abs)
@@ -115,7 +124,7 @@ func verifyAll(c *cli.Context, path string) ([]*verify.Report, error) {
 	}
 	var reports []*verify.Report
 	for _, f := range s.Files {
-		r, err := verifyMounted(c, abs, f, o, p)
+		r, err := verifyMounted(c, abs, f, o, p, v)
 		if err != nil {
 			return nil, err
 		}
@@ -125,7 +134,7 @@ func verifyAll(c *cli.Context, path string) ([]*verify.Report, error) {
 }
 
 // verifyMounted verifies a file of a mount, with the mount's own source in o.
-func verifyMounted(c *cli.Context, mount string, f fileStatus, o verify.Options, p *progress) (*verify.Report, error) {
+func verifyMounted(c *cli.Context, mount string, f fileStatus, o verify.Options, p *progress, v *volumeChecks) (*verify.Report, error) {
 	path := filepath.Join(mount, f.Path)
 	format := f.decoder()
 	if format == "" {
@@ -139,7 +148,7 @@ func verifyMounted(c *cli.Context, mount string, f fileStatus, o verify.Options,
 		defer release()
 		o.Source = src
 	}
-	return verifyFile(c, path, format, o, p)
+	return verifyFile(c, path, format, o, p, v)
 }
 
 // decoder is verify's name for the format of a mount's file; empty where it reads none
@@ -159,7 +168,7 @@ func (f fileStatus) decoder() string {
 	return ""
 }
 
-func verifyFile(c *cli.Context, path, format string, o verify.Options, p *progress) (*verify.Report, error) {
+func verifyFile(c *cli.Context, path, format string, o verify.Options, p *progress, v *volumeChecks) (*verify.Report, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -176,5 +185,10 @@ func verifyFile(c *cli.Context, path, format string, o verify.Options, p *progre
 		return nil, fmt.Errorf("%s: a sync or an export of it has not been completed, so it is nothing yet: do that again", path)
 	}
 	o.Progress = func(done, total int64) { p.say("migimg: verifying %s: %s of %s", path, human(done), human(total)) }
-	return verify.Check(c.Context, verify.Image{Name: path, Format: format, R: f, Size: st.Size(), Path: path}, o)
+	im := verify.Image{Name: path, Format: format, R: f, Size: st.Size(), Path: path}
+	r, err := verify.Check(c.Context, im, o)
+	if err != nil || v == nil {
+		return r, err
+	}
+	return r, v.add(c.Context, r, im)
 }
