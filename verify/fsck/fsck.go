@@ -137,7 +137,11 @@ func (v *Volume) check(ctx context.Context, o Options, ps *decoder.Problems) (to
 
 // replay replays the volume's log into the scratch. found is what was wrong with it.
 func (v *Volume) replay(ctx context.Context, o Options) (found []string, err error) {
-	if v.Type != "xfs" {
+	switch v.Type {
+	case "xfs":
+	case "ntfs":
+		return nil, errors.New("only Windows can do that (or it is hibernated)")
+	default:
 		return tool.ReplayExt4(ctx, v.Path)
 	}
 	if os.Geteuid() != 0 {
@@ -168,6 +172,8 @@ func (v *Volume) report(c tool.Checked, err error, ps *decoder.Problems) {
 		ps.Unknownf(-1, "it bears the marks of %s: which one is in use is not known, and %s finds no sound one of its kind", strings.Join(v.Marks, ", "), c.Program)
 	case !c.Sound:
 		quote(c, ps.Failf)
+	case len(c.Found) > 0:
+		quote(c, ps.Warnf)
 	}
 	for _, n := range c.Notes {
 		ps.Warnf(-1, "%s: %s", c.Program, n)

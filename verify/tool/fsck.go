@@ -18,11 +18,11 @@ const fsckTime = 12 * time.Hour
 type Checked struct {
 	// Program is the checker's name.
 	Program string
-	// Sound says that the checker found nothing; what it noticed but thinks nothing of
-	// is in Notes.
+	// Sound says that the checker finds the volume in order, whatever it noticed.
 	Sound bool
-	// Found are the lines of its output that say what is wrong, Notes others that
-	// matter, in its order, without those that tell of its progress.
+	// Found are the lines of its output that say what is wrong, or was noticed, Notes
+	// those that say what is odd but harmless; in its order, and without those that tell
+	// of its progress.
 	Found, Notes []string
 	// Log says that the filesystem has a log to replay that the checker left alone, so
 	// that what it found may be nothing.
@@ -41,7 +41,7 @@ type checker struct {
 	// noise are lines that are no finding, notes lines that are none either, but are
 	// worth being told.
 	noise, notes string
-	// log is what the output has where a log was not replayed.
+	// log matches an output that says that a log was not replayed.
 	log string
 }
 
@@ -55,7 +55,7 @@ var checkers = map[string]checker{
 	"exfat": {program: "fsck.exfat", packages: "exfatprogs", args: []string{"-n"}, judge: zeroOr(1, 2, 4, 5),
 		noise: `^exfatprogs version|: clean\. directories|^There are no`},
 	"ntfs": {program: "ntfsfix", packages: "ntfs-3g", args: []string{"-n"}, judge: zeroOr(1),
-		noise: `(OK|successfully\.?)$|^NTFS volume version|^Attempting|^NTFS partition`, notes: `^Volume is corrupt|[Dd]irty`},
+		noise: `(OK|successfully\.?)$|^NTFS volume version|^Attempting|^NTFS partition`, notes: `^Volume is corrupt|[Dd]irty`, log: `unclean file system|is hibernated`},
 	"f2fs": {program: "fsck.f2fs", packages: "f2fs-tools", args: []string{"-f", "--dry-run"}, judge: judgeF2fs,
 		noise: `\[Ok\.\.\]|^Info: |^\s+(from |to |)"|^\[FSCK\] (Max image|fixing SIT)|^Done:|^$`},
 	"erofs": {program: "fsck.erofs", packages: "erofs-utils", args: []string{}, judge: zeroOr(1),
@@ -98,8 +98,8 @@ func Fsck(ctx context.Context, kind, path string, deep bool) (Checked, error) {
 	if err != nil {
 		return c, fmt.Errorf("%s (exit code %d): %w: %s", k.program, code, err, tail(out))
 	}
-	c.Log = k.log != "" && strings.Contains(out, k.log)
-	k.sort(&c, out)
+	c.Log = k.log != "" && regexp.MustCompile(k.log).MatchString(out)
+	k.sort(&c, strings.ReplaceAll(out, path, "the volume"))
 	if kind == "vfat" && len(c.Found) == 0 {
 		c.Sound = true // a mark of having been mounted is all there is
 	}
@@ -113,8 +113,13 @@ var ErrNoChecker = errors.New("no program is known that checks it")
 func (k checker) sort(c *Checked, out string) {
 	noise := regexp.MustCompile(k.noise)
 	notes := regexp.MustCompile(or(k.notes, `^\x00`))
+	before := ""
 	for line := range strings.Lines(out) {
 		line = strings.TrimRight(line, "\r\n")
+		if line == before { // btrfs says so of each copy
+			continue
+		}
+		before = line
 		switch {
 		case notes.MatchString(line):
 			c.Notes = append(c.Notes, strings.TrimSpace(line))

@@ -23,7 +23,7 @@ var e2fsckChecker = checker{
 		}
 		return false, errors.New("it did not do its work")
 	},
-	noise: `^e2fsck \d|^Pass \d|: \d+/\d+ files|^Fix\? no|WARNING: Filesystem still has errors|^Warning: skipping journal recovery|^Note: `,
+	noise: `^(Salvage|Fix|Clear|Recreate|Connect to /lost\+found|IGNORED)\b.{0,3}( no)?$|^e2fsck \d|^Pass \d|: \d+/\d+ files|WARNING: Filesystem still has errors|^Warning: skipping journal recovery|^Note: `,
 	notes: `^Warning!`,
 }
 
@@ -39,7 +39,7 @@ var xfsChecker = checker{
 		}
 		return false, errors.New("it did not do its work")
 	},
-	noise: `^Phase \d|^ +- |^No modify flag set|^Inode allocation btrees are too corrupted, skipping|^Maximum metadata LSN|^ALERT: The filesystem has valuable|^used because the -n|^(from|ignored|running|mounted|log|destroyed|of the mounted|of a|which is being|without)|^\s*$|^Metadata CRC`,
+	noise: `^Phase \d|^ +- |^No modify flag set|^Cannot get host filesystem geometry|^Repair may fail if there is|^the image and the host|^Maximum metadata LSN|^ALERT: The filesystem has valuable|^used because the -n|^(from|ignored|running|mounted|log|destroyed|of the mounted|of a|which is being|without)|^\s*$|^Metadata CRC`,
 }
 
 // btrfsChecker: 1 is any trouble (btrfs-check(8)). What it finds in the state before a
