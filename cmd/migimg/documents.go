@@ -5,7 +5,7 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"strings"
+	"strconv"
 	"sync"
 	"time"
 
@@ -223,7 +223,7 @@ func (s *source) warn() {
 
 // volumeWord is what people call a volume.
 func volumeWord(name string) string {
-	if strings.Contains(name, "/") {
+	if _, err := strconv.Atoi(name); err != nil {
 		return "volume " + name
 	}
 	return "partition " + name

@@ -158,7 +158,7 @@ func checkable(r *verify.Report, root *blockmap.VolumeInfo, dev blockmap.Volume,
 			c.Type, c.Name = fsck.BIOSBoot, c.Name+" ("+fsck.BIOSBoot+")"
 		}
 		if len(v.Children) > 0 || v.Type == "LVM2_member" || v.Type == "linux_raid_member" || isTable(v) {
-			c.Closed = v.Whole
+			c.Closed, c.Odd = v.Whole, v.Warnings
 		}
 		if v.Whole != "" {
 			if c.Marks, err = blockmap.Signatures(blockmap.Bytes(f, v.Size, 0)); err != nil {

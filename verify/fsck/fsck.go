@@ -38,6 +38,9 @@ type Volume struct {
 	// Closed is why the volumes inside of this one are not all known, in words; empty
 	// where they are, or it holds none.
 	Closed string
+	// Odd is what the owner should know of the volumes inside: which are not here, for
+	// instance, and so are not looked at.
+	Odd []string
 	// Reader gives its bytes, Size of them.
 	Reader io.ReaderAt
 	Size   int64
@@ -84,10 +87,7 @@ func Check(ctx context.Context, v Volume, o Options) ([]verify.Aspect, error) {
 	if v.Type == "" {
 		return []verify.Aspect{v.unknown()}, nil
 	}
-	if n, err := v.devices(); err != nil {
-		ps.Err(-1, "reading the btrfs superblock", err)
-		return []verify.Aspect{verify.NewAspect(v.Name, "cannot be read", ps)}, nil
-	} else if n > 1 {
+	if n := v.field(numDevices); n > 1 {
 		ps.Unknownf(-1, "the btrfs has %d devices, of which btrfs check needs all: check it where they are, or in the machine made of the images", n)
 		return []verify.Aspect{verify.NewAspect(v.Name, "not checked", ps)}, nil
 	}
@@ -116,6 +116,9 @@ func skip(name, why string) verify.Aspect {
 func (v *Volume) check(ctx context.Context, o Options, ps *decoder.Problems) (tool.Checked, string, error) {
 	c, err := tool.Fsck(ctx, v.Type, v.Path, o.Deep)
 	summary := c.Program
+	if v.field(logRoot) != 0 {
+		summary += ", a log tree waits for the next mount, as after every fsync"
+	}
 	if err != nil || !c.Log {
 		return c, summary, err
 	}
@@ -178,6 +181,9 @@ func (v *Volume) report(c tool.Checked, err error, ps *decoder.Problems) {
 	for _, n := range c.Notes {
 		ps.Warnf(-1, "%s: %s", c.Program, n)
 	}
+	for _, w := range v.Odd {
+		ps.Warnf(-1, "%s", w)
+	}
 	if v.Closed != "" {
 		ps.Unknownf(-1, "what is inside: %s", v.Closed)
 	}
@@ -197,15 +203,22 @@ func quote(c tool.Checked, add func(int64, string, ...any)) {
 	}
 }
 
-// devices is of how many devices a btrfs is (kernel, fs/btrfs/accessors.h: the
-// superblock at 64 KiB has the number at byte 0x88).
-func (v *Volume) devices() (uint64, error) {
-	if v.Type != "btrfs" {
-		return 1, nil
-	}
+// Fields of the superblock of btrfs, at 64 KiB (kernel, fs/btrfs/fs.h and
+// include/uapi/linux/btrfs_tree.h).
+const (
+	logRoot    = 0x60
+	numDevices = 0x88
+)
+
+// field is a number of the superblock of a btrfs; 0 of another filesystem, or where it
+// cannot be read, which the checker will say.
+func (v *Volume) field(at int64) uint64 {
 	var n [8]byte
-	if m, err := v.Reader.ReadAt(n[:], 64<<10+0x88); m < len(n) {
-		return 0, err
+	if v.Type != "btrfs" {
+		return 0
 	}
-	return binary.LittleEndian.Uint64(n[:]), nil
+	if m, _ := v.Reader.ReadAt(n[:], 64<<10+at); m < len(n) {
+		return 0
+	}
+	return binary.LittleEndian.Uint64(n[:])
 }
