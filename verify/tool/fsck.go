@@ -63,7 +63,7 @@ var checkers = map[string]checker{
 	"LVM2_member": {program: "pvck", packages: "lvm2", args: []string{"--dump", "headers"}, judge: judgePvck,
 		noise: `^ *[a-z_]+ at \d|^ *[a-z_]+(\[\d\])?\.|^ *(metadata|zero metadata|mda)|leaked on pvck`},
 	"linux_raid_member": {program: "mdadm", packages: "mdadm", args: []string{"--examine"}, judge: judgeMdadm,
-		noise: ` : |^\S*:$|^$`},
+		noise: `^\s*([^C\s]|C[^h]|Ch[^e]).* : | - correct$|^the volume:$`},
 }
 
 // Fsck lets the checker of a volume's kind, as blkid names it, look at the volume at
