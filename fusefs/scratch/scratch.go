@@ -58,7 +58,7 @@ func New(dir string, files []File) (m *Mount, err error) {
 	}
 	point := m.point()
 	if err := os.Mkdir(point, 0o700); err != nil {
-		return nil, errors.Join(err, os.RemoveAll(m.dir))
+		return nil, errors.Join(err, os.Remove(m.dir))
 	}
 	spent := &budget{left: int64(st.Bavail) / 2 * st.Bsize}
 	for _, f := range files {
@@ -82,7 +82,7 @@ func New(dir string, files []File) (m *Mount, err error) {
 	}
 	m.server, err = fs.Mount(point, &root{nodes: m.nodes}, o)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("scratch: cannot mount at %s: %w", point, err), os.RemoveAll(m.dir))
+		return nil, errors.Join(fmt.Errorf("scratch: cannot mount at %s: %w", point, err), os.Remove(point), os.Remove(m.dir))
 	}
 	return m, nil
 }
@@ -115,5 +115,6 @@ func (m *Mount) Close() error {
 	for _, n := range m.nodes {
 		n.close()
 	}
-	return errors.Join(err, os.RemoveAll(m.dir))
+	// Not all below it: what somebody has mounted there is not ours to remove.
+	return errors.Join(err, os.Remove(m.point()), os.Remove(m.dir))
 }

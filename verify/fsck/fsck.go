@@ -12,7 +12,6 @@ package fsck
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -87,7 +86,7 @@ func Check(ctx context.Context, v Volume, o Options) ([]verify.Aspect, error) {
 	if v.Type == "" {
 		return []verify.Aspect{v.unknown()}, nil
 	}
-	if n := v.field(numDevices); n > 1 {
+	if n := v.btrfs(numDevices); n > 1 {
 		ps.Unknownf(-1, "the btrfs has %d devices, of which btrfs check needs all: check it where they are, or in the machine made of the images", n)
 		return []verify.Aspect{verify.NewAspect(v.Name, "not checked", ps)}, nil
 	}
@@ -116,11 +115,18 @@ func skip(name, why string) verify.Aspect {
 func (v *Volume) check(ctx context.Context, o Options, ps *decoder.Problems) (tool.Checked, string, error) {
 	c, err := tool.Fsck(ctx, v.Type, v.Path, o.Deep)
 	summary := c.Program
-	if v.field(logRoot) != 0 {
+	if v.btrfs(logRoot) != 0 {
 		summary += ", a log tree waits for the next mount, as after every fsync"
 	}
-	if err != nil || !c.Log {
+	why := "its log was replayed"
+	switch {
+	case err != nil:
 		return c, summary, err
+	case c.Log:
+	case !c.Sound && v.orphans(): // a freeze empties the journal, but leaves these
+		why = "files that had been deleted while they were open were removed"
+	default:
+		return c, summary, nil
 	}
 	o.Progress("replaying the log of " + v.Name)
 	found, err := v.replay(ctx, o)
@@ -133,9 +139,9 @@ func (v *Volume) check(ctx context.Context, o Options, ps *decoder.Problems) (to
 	o.Progress("checking " + v.Name)
 	c, err = tool.Fsck(ctx, v.Type, v.Path, o.Deep)
 	if err == nil && c.Log {
-		err = errors.New("its log could not be replayed")
+		err = errors.New("its log is not replayed all the same")
 	}
-	return c, summary + ", after its log was replayed in a scratch copy", err
+	return c, summary + ", after " + why + " in a scratch copy", err
 }
 
 // replay replays the volume's log into the scratch. found is what was wrong with it.
@@ -201,24 +207,4 @@ func quote(c tool.Checked, add func(int64, string, ...any)) {
 	if n := len(lines) - quoted; n > 0 {
 		add(-1, "%s: %d more lines", c.Program, n)
 	}
-}
-
-// Fields of the superblock of btrfs, at 64 KiB (kernel, fs/btrfs/fs.h and
-// include/uapi/linux/btrfs_tree.h).
-const (
-	logRoot    = 0x60
-	numDevices = 0x88
-)
-
-// field is a number of the superblock of a btrfs; 0 of another filesystem, or where it
-// cannot be read, which the checker will say.
-func (v *Volume) field(at int64) uint64 {
-	var n [8]byte
-	if v.Type != "btrfs" {
-		return 0
-	}
-	if m, _ := v.Reader.ReadAt(n[:], 64<<10+at); m < len(n) {
-		return 0
-	}
-	return binary.LittleEndian.Uint64(n[:])
 }

@@ -18,7 +18,7 @@ var e2fsckChecker = checker{
 		switch {
 		case code == 0:
 			return true, nil
-		case code&4 != 0, code == 8 && regexp.MustCompile(`superblock (is corrupt|could not be read or does not describe)|[Ss]uperblock checksum does not match|Corruption found in superblock`).MatchString(out):
+		case code < 16 && code&4 != 0, code == 8 && regexp.MustCompile(`superblock (is corrupt|could not be read or does not describe)|[Ss]uperblock checksum does not match|Corruption found in superblock`).MatchString(out):
 			return false, nil
 		}
 		return false, errors.New("it did not do its work")
@@ -103,9 +103,9 @@ func ReplayExt4(ctx context.Context, path string) (found []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	k := checker{noise: `recovering journal|Clearing orphaned inode|Truncating orphaned inode|: clean, |check forced|\d+/\d+ files|Setting free (inodes|blocks) count|Superblock last (mount|write) time|recovering fast commit`}
+	k := checker{noise: `recovering journal|Clearing orphaned inode|Truncating orphaned inode|^clean, |check forced|\d+/\d+ files|Setting free (inodes|blocks) count|Superblock last (mount|write) time|recovering fast commit`}
 	var c Checked
-	k.sort(&c, out)
+	k.sort(&c, strings.ReplaceAll(out, path+": ", ""))
 	switch {
 	case code&4 != 0 || code&3 != 0 && len(c.Found) > 0:
 		return c.Found, nil
@@ -123,7 +123,8 @@ func Mount(ctx context.Context, kind, path, point, options string) error {
 	if err != nil {
 		return err
 	}
-	_, err = run(ctx, time.Hour, nil, p, "-t", kind, "-o", "loop,nosuid,nodev,noexec,noatime,"+options, path, point)
+	// Not stopped half-way: what is mounted is known, then, and can be unmounted.
+	_, err = run(context.WithoutCancel(ctx), time.Hour, nil, p, "-t", kind, "-o", "loop,nosuid,nodev,noexec,noatime,"+options, path, point)
 	return err
 }
 
