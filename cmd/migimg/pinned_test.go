@@ -18,6 +18,7 @@ import (
 	"migimg/internal/need"
 	"migimg/preflight"
 	"migimg/preflight/checks"
+	"migimg/verify"
 )
 
 // TestPinned copies disks whose filesystem a writer never leaves alone: the copy must
@@ -74,6 +75,10 @@ func TestPinned(t *testing.T) {
 
 			if err := os.Chmod(copied, 0o600); err != nil {
 				t.Fatal(err)
+			}
+			_, checked := verified(t, "--fsck", "--image-format", "raw", copied)
+			if a := checked["the disk ("+x.fs+")"]; a.Status != verify.Pass {
+				t.Errorf("%+v", a)
 			}
 			part := loop(t, copied)
 			if x.fs != "xfs" { // a frozen XFS leaves its log to be replayed
