@@ -94,8 +94,10 @@ var faults = []fault{
 	{name: "a record of the MFT's mirror", volume: onNTFS, script: `m=$(od -An -td8 -j56 -N8 $V); at $((m*4096+1124)) UUU`, says: "$MFTMirr does not match $MFT"},
 	{name: "a record of the MFT", volume: onNTFS, script: `m=$(od -An -td8 -j48 -N8 $V); at $((m*4096+5*1024)) BAAD`, says: "Record 5 has no FILE magic"},
 	{name: "the backup boot sector", volume: onNTFS, script: `at $((32*1024*1024-412)) UUUU`, says: "alternate boot sector"},
+	{name: "the bitmap", volume: onNTFS, script: `at $(($(ntfscluster -I 6 $V | awk '$1 == 0 && NF == 3 {print $2}')*4096)) '\000\000'`, want: verify.Pass},
 
 	{name: "a checkpoint's checksum", volume: onF2FS, script: `at $((512*4096+64)) XXXX`, says: "Invalid CP CRC"},
+	{name: "the superblock's checksum", volume: "partition 13 (erofs)", script: `at 1040 XXXX`, says: "checksum"},
 
 	{name: "the metadata text", volume: onPV, change: func(t *testing.T, f *os.File, b []byte) { poke(t, f, find(t, b, "seqno = 2")+8, '7') }, says: "crc does not match"},
 	{name: "the label's checksum", volume: onPV, script: `at $((512+40)) X`, says: "CHECK: label_header.crc"},

@@ -34,6 +34,7 @@ var soundDisk = map[string]verify.Status{
 	"partition 7 (ntfs)": verify.Pass, "partition 8 (f2fs)": verify.Pass, "partition 9 (LVM2_member)": verify.Pass,
 	"volume 9/vg-root (ext4)": verify.Pass, "partition 10 (linux_raid_member)": verify.Pass, "volume 10/md (ext4)": verify.Pass,
 	"partition 11 (swap)": verify.Skip, "partition 12": verify.Skip,
+	"partition 13 (erofs)": verify.Pass,
 }
 
 // faultsAtOnce is how many faults, of different volumes, share an image: what it takes

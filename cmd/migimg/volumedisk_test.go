@@ -27,7 +27,7 @@ type volumeDisk struct {
 
 // volumeTools are what it takes to make one.
 var volumeTools = []string{"sfdisk", "mkfs.ext4", "debugfs", "e2fsck", "mkfs.xfs", "xfs_db", "xfs_repair", "mkfs.btrfs", "btrfs", "btrfs-map-logical",
-	"mkfs.vfat", "mcopy", "fsck.fat", "mkfs.exfat", "mount.exfat-fuse", "fsck.exfat", "mkfs.ntfs", "ntfsfix", "mkfs.f2fs", "fsck.f2fs", "pvcreate", "pvck", "mdadm", "mkswap"}
+	"mkfs.vfat", "mcopy", "fsck.fat", "mkfs.exfat", "mount.exfat-fuse", "fsck.exfat", "mkfs.ntfs", "ntfsfix", "mkfs.f2fs", "fsck.f2fs", "pvcreate", "pvck", "mdadm", "mkswap", "mkfs.erofs", "fsck.erofs", "ntfscluster"}
 
 // volumeScript makes the volumes' files and the disk in the current directory. Their
 // names are those that reports have.
@@ -56,12 +56,13 @@ LVM
 truncate -s 32M lv; mkfs.ext4 -q -F -d files lv; dd if=lv of=9 bs=1M seek=1 conv=notrunc,sparse status=none
 truncate -s 31M array; mkfs.ext4 -q -F -d files array; truncate -s 32M 10; dd if=array of=10 bs=1M seek=1 conv=notrunc,sparse status=none
 truncate -s 8M 11; chmod 600 11; mkswap 11 >mkfs.log 2>&1; truncate -s 4M 12
+mkfs.erofs 13 files >mkfs.log 2>&1
 
 truncate -s 960M disk
 sfdisk -q disk <<TABLE
 label: gpt
 start=2048, size=1M, type=21686148-6449-6E6F-744E-656564454649
-$(for i in 2 3 4 5 6 7 8 9 10 11 12; do echo size=$(($(stat -c %s $i)/512)); done)
+$(for i in 2 3 4 5 6 7 8 9 10 11 12 13; do echo size=$(($(stat -c %s $i)/512)); done)
 TABLE
 sfdisk -d disk | sed -n 's/^disk\([0-9]*\) *: start= *\([0-9]*\),.*/\1 \2/p' >starts
 `

@@ -58,7 +58,7 @@ var checkers = map[string]checker{
 		noise: `(OK|successfully\.?)$|^NTFS volume version|^Attempting|^NTFS partition`, notes: `^Volume is corrupt|[Dd]irty`, log: `unclean file system|is hibernated`},
 	"f2fs": {program: "fsck.f2fs", packages: "f2fs-tools", args: []string{"-f", "--dry-run"}, judge: judgeF2fs,
 		noise: `\[Ok\.\.\]|^Info: |^\s+(from |to |)"|^\[FSCK\] (Max image|fixing SIT)|^Done:|^$`},
-	"erofs": {program: "fsck.erofs", packages: "erofs-utils", args: []string{}, judge: zeroOr(1),
+	"erofs": {program: "fsck.erofs", packages: "erofs-utils", judge: judgeErofs,
 		noise: `^No errors found|^fsck\.erofs`},
 	"LVM2_member": {program: "pvck", packages: "lvm2", args: []string{"--dump", "headers"}, judge: judgePvck,
 		noise: `^ *[a-z_]+ at \d|^ *[a-z_]+(\[\d\])?\.|^ *(metadata|zero metadata|mda)|leaked on pvck`},

@@ -36,6 +36,7 @@ func TestFsck(t *testing.T) {
 		{kind: "exfat", script: "exit 8", failed: true},
 		{kind: "ntfs", script: "echo 'The disk contains an unclean file system (0, 0).'; exit 0", sound: true, log: true, found: []string{"The disk contains an unclean file system (0, 0)."}},
 		{kind: "f2fs", script: "echo '[FSCK] other corrupted bugs [Fail]'; exit 0", found: []string{"[FSCK] other corrupted bugs [Fail]"}},
+		{kind: "erofs", script: "echo '<E> erofs: superblock chksum does not match'; echo 'No errors found'; exit 0", found: []string{"<E> erofs: superblock chksum does not match"}},
 		{kind: "f2fs", script: "exit 0", failed: true}, // it says nothing
 		{kind: "LVM2_member", script: "echo '  CHECK: label_header.crc expected 0x1'; exit 0", found: []string{"CHECK: label_header.crc expected 0x1"}},
 		{kind: "linux_raid_member", script: "echo '       Checksum : 1 - correct'; echo '    Update Time : Mon'; exit 0", sound: true},
