@@ -53,7 +53,7 @@ func proofFrom(c *cli.Context, path string) (*verify.Proof, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	p := &verify.Proof{Manifest: m, Sample: share, MaxDuration: c.Duration("max-duration"), File: copied(m, path)}
+	p := &verify.Proof{Manifest: m, Sample: share, MaxDuration: c.Duration("max-duration"), File: originalOf(m, path)}
 	if p.File != nil {
 		p.Disk = p.File.Disk
 	}
@@ -67,10 +67,10 @@ func proofFrom(c *cli.Context, path string) (*verify.Proof, error) {
 	return p, nil
 }
 
-// copied is the file of the manifest that the one at path is a copy of: by the plan
+// originalOf is the file of the manifest that the one at path is a copy of: by the plan
 // digest that came with it, or by its name. nil: it cannot be told, or the file is of
 // another plan.
-func copied(m *manifest.Manifest, path string) *manifest.File {
+func originalOf(m *manifest.Manifest, path string) *manifest.File {
 	plan, err := xattr.Get(path, "user.migimg.plan-digest")
 	for i := range m.Files {
 		f := &m.Files[i]
