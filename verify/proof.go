@@ -232,7 +232,7 @@ func (p *proving) chunk(k int64, buf []byte) {
 	case exp.Moved:
 		p.count(&p.late, n, nil)
 	default:
-		p.count(nil, n, []Problem{{Severity: decoder.Fail, Offset: off, What: fmt.Sprintf("these %d bytes are not what the source had", n)}})
+		p.count(nil, n, []Problem{{Severity: decoder.Fail, Offset: off, Length: n, What: fmt.Sprintf("these %d bytes are not what the source had", n)}})
 	}
 }
 

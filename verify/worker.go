@@ -76,8 +76,8 @@ func (w *worker) each(r Range, f func(Range)) (n int64) {
 	return n
 }
 
-func (w *worker) fail(off int64, format string, a ...any) {
-	w.found = append(w.found, Problem{Severity: decoder.Fail, Offset: off, What: fmt.Sprintf(format, a...)})
+func (w *worker) fail(off, n int64, format string, a ...any) {
+	w.found = append(w.found, Problem{Severity: decoder.Fail, Offset: off, Length: n, What: fmt.Sprintf(format, a...)})
 }
 
 // readImage fills p. What cannot be read is bad, and said.
@@ -144,7 +144,7 @@ func (w *worker) equal(img, src []byte, off int64) {
 		return
 	}
 	if d := w.differ(img, src, off); d.n > 0 {
-		w.fail(off+int64(d.first), "differs from the source: %#02x instead of %#02x; %d bytes differ up to %d", img[d.first], src[d.first], d.n, off+int64(d.last))
+		w.fail(off+int64(d.first), int64(d.last-d.first)+1, "differs from the source: %#02x instead of %#02x; %d bytes differ up to %d", img[d.first], src[d.first], d.n, off+int64(d.last))
 	}
 }
 
@@ -162,7 +162,7 @@ func (w *worker) zero(img []byte, off int64) {
 			last, n = i, n+1
 		}
 	}
-	w.fail(off+int64(first), "is %#02x where the source carries nothing and zeros belong; %d bytes are not zero up to %d", img[first], n, off+int64(last))
+	w.fail(off+int64(first), int64(last-first)+1, "is %#02x where the source carries nothing and zeros belong; %d bytes are not zero up to %d", img[first], n, off+int64(last))
 }
 
 // difference is where two ranges of bytes differ: the first and the last of n bytes.

@@ -23,6 +23,13 @@ func TestManifest(t *testing.T) {
 	need.Root(t)
 	need.Tool(t, "qemu-img", "cp")
 	d := fragmentedDisk()
+	fill := d.fill
+	d.fill = func(t testing.TB, dir string) {
+		fill(t, dir)
+		if err := os.WriteFile(filepath.Join(dir, "sub", "marked"), []byte(strings.Repeat("MARKER", 50000)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	path, _ := d.make(t)
 	dir := tempDir(t)
 	file := filepath.Join(dir, "server.manifest.json")
@@ -71,7 +78,10 @@ func TestManifest(t *testing.T) {
 		change string // a shell command, of the file $0
 		says   []string
 	}{
-		"a bit":  {"disk.raw", `printf '\377' | dd of="$0" bs=1 seek=$((3 << 20)) conv=notrunc status=none`, []string{"disk byte 3145728", "partition 1 (ext4)"}},
+		"a bit": {"disk.qcow2", `qemu-img convert -f qcow2 -O raw "$0" "$0.raw"
+			at=$(grep -abo -m 1 MARKER "$0.raw" | head -n 1 | cut -d: -f1)
+			printf x | dd of="$0.raw" bs=1 seek="$at" conv=notrunc status=none
+			qemu-img convert -f raw -O qcow2 "$0.raw" "$0"; setfattr -x user.migimg.plan-digest "$0"`, []string{"partition 1 (ext4): /", "/sub/marked"}},
 		"short":  {"disk.qcow2", `truncate -s -70000 "$0"`, []string{"the last 70000 are missing"}},
 		"grown":  {"disk.vmdk", `printf garbage >>"$0"`, []string{"7 were added"}},
 		"others": {"disk.vhd", `cat "$(dirname "$0")/half" >"$0"`, []string{"are missing"}},

@@ -187,7 +187,10 @@ func verifyFile(c *cli.Context, path, format string, o verify.Options, p *progre
 	o.Progress = func(done, total int64) { p.say("migimg: verifying %s: %s of %s", path, human(done), human(total)) }
 	im := verify.Image{Name: path, Format: format, R: f, Size: st.Size(), Path: path}
 	r, err := verify.Check(c.Context, im, o)
-	if err != nil || v == nil {
+	if err != nil {
+		return nil, err
+	}
+	if err := nameDifferences(c.Context, r, im); err != nil || v == nil {
 		return r, err
 	}
 	return r, v.add(c.Context, r, im)

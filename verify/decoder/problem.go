@@ -19,6 +19,8 @@ type Problem struct {
 	Severity Severity `json:"severity"`
 	// Offset is in bytes of the virtual disk; -1 where it has none.
 	Offset int64 `json:"offset"`
+	// Length in bytes of the virtual disk; 0 where it is of no range.
+	Length int64 `json:"length,omitempty"`
 	// FileOffset is in bytes of the image file; -1 where it has none.
 	FileOffset int64 `json:"file_offset"`
 	// What is for people, in one line.
@@ -50,7 +52,7 @@ func (ps *Problems) Add(p Problem) {
 }
 
 func (ps *Problems) addf(s Severity, fileOff int64, format string, a []any) {
-	p := Problem{s, -1, fileOff, "", ""}
+	p := Problem{Severity: s, Offset: -1, FileOffset: fileOff}
 	if ps.counts[s] < MaxListed { // a damaged table may have millions
 		p.What = fmt.Sprintf(format, a...)
 	}
@@ -75,7 +77,7 @@ func (ps *Problems) Unknownf(fileOff int64, format string, a ...any) {
 // Err adds an error met while reading what: unknown where the file could not be
 // read, a defect otherwise.
 func (ps *Problems) Err(fileOff int64, what string, err error) {
-	ps.Add(Problem{SeverityOf(err), -1, fileOff, what + ": " + err.Error(), ""})
+	ps.Add(Problem{Severity: SeverityOf(err), Offset: -1, FileOffset: fileOff, What: what + ": " + err.Error()})
 }
 
 // SeverityOf tells an image that could not be read from one that is damaged.
@@ -96,7 +98,7 @@ func (ps *Problems) List() []Problem {
 	out := append([]Problem(nil), ps.list...)
 	for _, s := range []Severity{Fail, Unknown, Warn} {
 		if more := ps.counts[s] - MaxListed; more > 0 {
-			out = append(out, Problem{s, -1, -1, fmt.Sprintf("%d more like these", more), ""})
+			out = append(out, Problem{Severity: s, Offset: -1, FileOffset: -1, What: fmt.Sprintf("%d more like these", more)})
 		}
 	}
 	return out
