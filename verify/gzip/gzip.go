@@ -39,6 +39,20 @@ func Open(ctx context.Context, f decoder.File, ps *decoder.Problems) (decoder.Di
 	return d, fmt.Sprintf("gzip, %d bytes of %d", d.Size(), f.Size), nil
 }
 
+// Head gives the first n unpacked bytes, at most 64 KiB, or as many as there are.
+func Head(f decoder.File, n int) (head []byte) {
+	r := newReader(f, 0)
+	for len(head) < n {
+		p, err := r.Next()
+		if err != nil {
+			break
+		}
+		head = append(head, p.Bytes...)
+		head = append(head, make([]byte, min(p.Zeros, int64(n)))...)
+	}
+	return head[:min(n, len(head))]
+}
+
 // reader decodes the members one after the other.
 type reader struct {
 	in   *input

@@ -10,7 +10,7 @@ import (
 )
 
 var (
-	extentLine = regexp.MustCompile(`^(RW|RDONLY|NOACCESS) ([0-9]+) ([A-Z]+) "([^"]*)"$`)
+	extentLine = regexp.MustCompile(`^(RW|RDONLY|NOACCESS) ([0-9]+) ([A-Z]+) "([^"]*)"( [0-9]+)?$`)
 	keyLine    = regexp.MustCompile(`^([A-Za-z]+) *= *(.*)$`)
 	ddbLine    = regexp.MustCompile(`^ddb\.([A-Za-z0-9._]+) = "([^"]*)"$`)
 	hex8       = regexp.MustCompile(`^[0-9a-f]{1,8}$`) // QEMU does not pad it
@@ -24,14 +24,20 @@ var knownKeys = map[string]bool{
 	"encoding": true, "isNativeSnapshot": true,
 }
 
-// descriptor checks the text that is embedded in the file. The rules of its
-// lines are those of OpenStack's format inspector, the strictest reader, and of
-// QEMU's driver.
+// descriptor checks the text of a descriptor. The rules of its lines are those of
+// OpenStack's format inspector, the strictest reader, and of QEMU's driver.
 type descriptor struct {
 	at      int64 // file offset
 	ps      *decoder.Problems
 	keys    map[string]string
-	extents int
+	extents []extent
+}
+
+// extent is a line that says where a part of the disk is.
+type extent struct {
+	kind, name string
+	offset     string // with the blank before it; empty where there is none
+	sectors    int64  // -1: too large a number
 }
 
 func (d *descriptor) failf(format string, a ...any) {
@@ -41,7 +47,7 @@ func (d *descriptor) failf(format string, a ...any) {
 // checkDescriptor reads and checks the descriptor. name is the image's file
 // name without folder, or empty.
 func checkDescriptor(f decoder.File, h *header, name string, ps *decoder.Problems) {
-	d := &descriptor{at: h.descOff, ps: ps, keys: map[string]string{}}
+	d := newDescriptor(h.descOff, ps)
 	if h.descOff == 0 || h.descSize == 0 {
 		ps.Failf(28, "vmdk: header: no descriptor in the file")
 		return
@@ -66,23 +72,53 @@ func checkDescriptor(f decoder.File, h *header, name string, ps *decoder.Problem
 		}
 		b = b[:i]
 	}
+	if !d.read(b) {
+		return
+	}
+	kind := "monolithicSparse"
+	if h.stream() {
+		kind = "streamOptimized"
+	}
+	d.values(kind)
+	if len(d.extents) != 1 {
+		d.failf("%d extents, must be 1", len(d.extents))
+		return
+	}
+	e := d.extents[0]
+	if e.sectors != h.capacity/sector {
+		d.failf("the extent has %d sectors, the header's capacity is %d", e.sectors, h.capacity/sector)
+	}
+	if e.kind != "SPARSE" || e.offset != "" {
+		d.failf("extent type %s%s, must be SPARSE", e.kind, e.offset)
+	}
+	if e.plainName(d) && name != "" && e.name != name {
+		d.ps.Warnf(d.at, "vmdk: descriptor: the extent is called %.80q, the file %.80q: readers that look for it by name fail", e.name, name)
+	}
+}
+
+func newDescriptor(at int64, ps *decoder.Problems) *descriptor {
+	return &descriptor{at: at, ps: ps, keys: map[string]string{}}
+}
+
+// read takes in the text; false where it is none.
+func (d *descriptor) read(b []byte) bool {
 	for i, c := range b {
 		if (c < ' ' || c > '~') && c != '\n' && c != '\r' && c != '\t' {
-			ps.Failf(h.descOff+int64(i), "vmdk: descriptor: byte %#02x is not ASCII text", c)
-			return
+			d.ps.Failf(d.at+int64(i), "vmdk: descriptor: byte %#02x is not ASCII text", c)
+			return false
 		}
 	}
 	lines := strings.Split(strings.ReplaceAll(string(b), "\r\n", "\n"), "\n")
-	if lines[0] != "# Disk DescriptorFile" {
+	if lines[0] != TextMagic {
 		d.failf("the first line is %.60q", lines[0])
 	}
 	for _, l := range lines {
-		d.line(l, h, name)
+		d.line(l)
 	}
-	d.values(h)
+	return true
 }
 
-func (d *descriptor) line(l string, h *header, name string) {
+func (d *descriptor) line(l string) {
 	switch {
 	case strings.TrimSpace(l) == "" || l[0] == '#':
 	case strings.HasPrefix(l, "ddb."):
@@ -93,7 +129,7 @@ func (d *descriptor) line(l string, h *header, name string) {
 		}
 	default:
 		if m := extentLine.FindStringSubmatch(l); m != nil {
-			d.extent(m, h, name)
+			d.extent(m)
 		} else if m := keyLine.FindStringSubmatch(l); m != nil {
 			if !knownKeys[m[1]] {
 				d.ps.Warnf(d.at, "vmdk: descriptor: unknown key %.60q", m[1])
@@ -112,32 +148,28 @@ func (d *descriptor) key(k, v string) {
 	d.keys[k] = v
 }
 
-func (d *descriptor) extent(m []string, h *header, name string) {
-	d.extents++
+func (d *descriptor) extent(m []string) {
+	e := extent{kind: m[3], name: m[4], offset: m[5], sectors: -1}
 	if m[1] != "RW" {
 		d.failf("extent access %s: QEMU reads RW extents only", m[1])
 	}
-	if n, err := strconv.ParseInt(m[2], 10, 64); err != nil || n != h.capacity/sector {
-		d.failf("the extent has %s sectors, the header's capacity is %d", m[2], h.capacity/sector)
+	if n, err := strconv.ParseInt(m[2], 10, 64); err == nil {
+		e.sectors = n
 	}
-	if m[3] != "SPARSE" {
-		d.failf("extent type %s, must be SPARSE", m[3])
-	}
-	if strings.Contains(m[4], "/") {
-		d.failf("the extent's name %.80q holds a folder", m[4])
-	} else if name != "" && m[4] != name {
-		d.ps.Warnf(d.at, "vmdk: descriptor: the extent is called %.80q, the file %.80q: readers that look for it by name fail", m[4], name)
-	}
+	d.extents = append(d.extents, e)
 }
 
-func (d *descriptor) values(h *header) {
-	if d.extents != 1 {
-		d.failf("%d extents, must be 1", d.extents)
+// plainName says whether the extent's name is one of a file beside the descriptor.
+func (e extent) plainName(d *descriptor) bool {
+	if e.name == "" || e.name == "." || e.name == ".." || strings.ContainsAny(e.name, `/\:`) {
+		d.failf("the extent's name %.80q holds a folder, or is none", e.name)
+		return false
 	}
-	kind := "monolithicSparse"
-	if h.stream() {
-		kind = "streamOptimized"
-	}
+	return true
+}
+
+// values checks what is not about extents; kind is the type that it must be of.
+func (d *descriptor) values(kind string) {
 	cid := d.keys["CID"]
 	for _, c := range []struct {
 		key string

@@ -1,7 +1,7 @@
-// Package vmdk checks and decodes the VMDK images that are one file, for
-// verify: streamOptimized and monolithicSparse. It is written from VMware's
-// "Virtual Disk Format 5.0" technical note and shares no code with what writes
-// images.
+// Package vmdk checks and decodes VMDK images for verify: those that are one file
+// (streamOptimized, monolithicSparse), and flat ones, which are a text and the disk
+// beside it (monolithicFlat, vmfs). It is written from VMware's "Virtual Disk Format
+// 5.0" technical note and shares no code with what writes images.
 package vmdk
 
 import (
