@@ -79,7 +79,7 @@ func (f *findings) sizes(ps *decoder.Problems, format string, want int64) {
 	switch size := f.d.Size(); {
 	case size < want:
 		ps.Failf(-1, "the virtual disk has %d bytes, the source %d: the last %d are missing", size, want, want-size)
-	case size == want, format == VMDK && size-want < 64<<10 && size%(64<<10) == 0:
+	case size == want, (format == VMDK || format == OVA) && size-want < 64<<10 && size%(64<<10) == 0:
 	default:
 		ps.Warnf(-1, "the virtual disk has %d bytes, the source %d", size, want)
 	}

@@ -39,5 +39,16 @@ var formats = []format{
 	{"vhdx-fixed", VHDX, 1 << 20, func(d []byte, u []int) build.Image { return build.VHDX(d, u, build.VHDXOptions{Fixed: true}) }, 0},
 	{"vdi", VDI, 1 << 20, func(d []byte, u []int) build.Image { return build.VDI(d, u, 1<<20, false) }, 0},
 	{"vdi-fixed", VDI, 1 << 20, func(d []byte, u []int) build.Image { return build.VDI(d, u, 1<<20, true) }, 0},
+	{"gzip", RawGzip, 4096, func(d []byte, u []int) build.Image { return build.Gzip(d, 0) }, 0},
+	{"gzip-flushed", RawGzip, 4096, func(d []byte, u []int) build.Image { return build.Gzip(d, 4096) }, 0},
+	{"zstd", RawZstd, 4096, func(d []byte, u []int) build.Image { return build.Zstd(d, 0, true) }, 0},
+	{"zstd-frames", RawZstd, 4096, func(d []byte, u []int) build.Image { return build.Zstd(d, 8192, false) }, 0},
+	{"zstd-plain", RawZstd, 4096, func(d []byte, u []int) build.Image { return build.ZstdPlain(d) }, 0},
+	{"tar", Tar, 4096, func(d []byte, u []int) build.Image { return build.Tar(d) }, 0},
+	{"tar-sparse", Tar, 4096, func(d []byte, u []int) build.Image { return build.TarSparse(d, u, 4096) }, 0},
+	{"tar-gzip", TarGzip, 4096, func(d []byte, u []int) build.Image { return build.Gzip(build.TarSparse(d, u, 4096).Bytes, 0) }, 0},
+	{"ova", OVA, 4096, func(d []byte, u []int) build.Image {
+		return build.OVA(build.VMDKStream(d, u, 4096, "disk.vmdk"), (len(d)+4095)/4096*4096)
+	}, 0},
 	{"raw", Raw, 512, func(d []byte, u []int) build.Image { return build.Image{Bytes: bytes.Clone(d)} }, 0},
 }

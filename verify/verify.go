@@ -20,35 +20,19 @@
 // known to be equal without reading either. Everything else is read once from
 // the image, and what is carried once from the source, in chunks of 1 MiB by
 // two workers. Memory is bounded by the image's tables, which are checked
-// against the file's size first.
+// against the file's size first. Files that are streams (gzip, zstd, also around tar)
+// are read twice: once while their structure is checked, and once to compare, in the
+// memory that package unpack says; an OVA with a manifest is read once for its sums.
 package verify
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"iter"
-	"path/filepath"
 
 	"migimg/verify/decoder"
 	"migimg/verify/ptable"
-	"migimg/verify/qcow2"
-	"migimg/verify/vdi"
-	"migimg/verify/vhd"
-	"migimg/verify/vhdx"
-	"migimg/verify/vmdk"
-)
-
-// Names of formats, as qemu-img has them but for vhd, which is its "vpc".
-const (
-	Raw   = "raw"
-	QCOW2 = "qcow2"
-	VHD   = "vhd"
-	VMDK  = "vmdk"
-	VHDX  = "vhdx"
-	VDI   = "vdi"
 )
 
 // Image is one image file.
@@ -66,6 +50,10 @@ type Image struct {
 	Size int64
 	// Path is for external programs; they are not run without it.
 	Path string
+	// Beside opens a file beside the image, by a name without a folder: the disk of a
+	// VMDK that is only a descriptor. nil: none can be opened. What it opens is closed
+	// by the caller, after Check.
+	Beside func(name string) (r io.ReaderAt, size int64, err error)
 }
 
 // Range is a half-open range of bytes.
@@ -108,7 +96,8 @@ type Options struct {
 	Source *Source
 	// Proof is what to compare with where there is no source.
 	Proof *Proof
-	// Tools runs qemu-img as well, where it is installed.
+	// Tools runs the program that checks the format as well (qemu-img, gzip, zstd,
+	// tar), where it is installed.
 	Tools bool
 	// Parallel is how many workers compare, 2 by default.
 	Parallel int
@@ -197,82 +186,4 @@ func OpenDisk(ctx context.Context, im Image) (decoder.Disk, error) {
 		err = fmt.Errorf("verify: %s: %s", im.Name, a.Summary)
 	}
 	return d, err
-}
-
-// Detect gives the image's format: Image.Format, or what its magic says.
-// Formats that verify does not decode are raw to it. A magic that cannot be
-// read is an error.
-func Detect(im Image) (string, error) {
-	switch im.Format {
-	case Raw, QCOW2, VHD, VMDK, VHDX, VDI:
-		return im.Format, nil
-	case "":
-	default:
-		return "", fmt.Errorf("verify: %s: format %q is not one of raw, qcow2, vhd, vmdk, vhdx, vdi", im.Name, im.Format)
-	}
-	f := decoder.File{R: im.R, Size: im.Size}
-	head := make([]byte, vdi.MagicOffset+len(vdi.Magic))
-	if n, err := f.ReadAt(head, 0); err != nil {
-		if !errors.Is(err, decoder.ErrShort) {
-			return "", fmt.Errorf("verify: %s: %w", im.Name, err)
-		}
-		head = head[:n]
-	}
-	switch {
-	case bytes.HasPrefix(head, []byte(qcow2.Magic)):
-		return QCOW2, nil
-	case bytes.HasPrefix(head, []byte(vmdk.Magic)):
-		return VMDK, nil
-	case bytes.HasPrefix(head, []byte(vhdx.Magic)):
-		return VHDX, nil
-	case bytes.HasPrefix(head, []byte(vhd.Magic)):
-		return VHD, nil
-	case len(head) > vdi.MagicOffset && bytes.HasPrefix(head[vdi.MagicOffset:], []byte(vdi.Magic)):
-		return VDI, nil
-	case vhd.IsFixed(f):
-		return VHD, nil
-	}
-	return Raw, nil
-}
-
-// open checks the structure and opens the disk; nil where it cannot be read.
-func open(ctx context.Context, im Image, f decoder.File, format string, src *Source) (decoder.Disk, Aspect, error) {
-	var d decoder.Disk
-	var summary string
-	var err error
-	ps := &decoder.Problems{}
-	switch format {
-	case QCOW2:
-		d, summary, err = qcow2.Open(ctx, f, ps)
-	case VHD:
-		d, summary, err = vhd.Open(ctx, f, ps)
-	case VMDK:
-		d, summary, err = vmdk.Open(ctx, f, filepath.Base(im.Name), ps)
-	case VHDX:
-		d, summary, err = vhdx.Open(ctx, f, ps)
-	case VDI:
-		d, summary, err = vdi.Open(ctx, f, ps)
-	default:
-		summary = fmt.Sprintf("raw, %d bytes", f.Size)
-		rawSize(f, src, ps)
-		d = decoder.Raw(f)
-	}
-	if d == nil && err == nil {
-		summary = "cannot be read as " + format
-	}
-	return d, NewAspect(Structure, summary, ps), err
-}
-
-// rawSize checks all that a raw image has of a structure.
-func rawSize(f decoder.File, src *Source, ps *decoder.Problems) {
-	if f.Size%512 != 0 {
-		ps.Warnf(f.Size, "raw: %d bytes are no number of sectors", f.Size)
-	}
-	switch {
-	case src == nil:
-	case f.Size < src.Size:
-		ps.Failf(f.Size, "raw: the file has %d bytes, the source %d: %d are missing", f.Size, src.Size, src.Size-f.Size)
-	case f.Size > src.Size:
-		ps.Warnf(src.Size, "raw: the file has %d bytes, the source %d", f.Size, src.Size)
-	}
 }
