@@ -84,6 +84,9 @@ test             sudo             sudo
 test             xz               xz-utils
 test             lz4              lz4
 test             zstd             zstd
+test             gzip             gzip
+test             tar              tar
+test             sha256sum        coreutils
 test             bzip2            bzip2
 test             lzop             lzop
 test             fallocate        util-linux

@@ -1,5 +1,5 @@
 // Package tool runs the external programs that serve as oracles: thin wrappers
-// around qemu-img, e2fsck, 7z and the libyal readers. It is the only package
+// around qemu-img, gzip, zstd, tar, e2fsck, 7z and the libyal readers. It is the only package
 // that starts programs. Verify needs none of them; tests do.
 //
 // Every wrapper tells a program that is not installed ([ErrNotInstalled]) from
