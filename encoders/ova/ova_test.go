@@ -18,18 +18,22 @@ import (
 	"migimg/encoders/ova"
 	"migimg/encoders/vmdk"
 	"migimg/verify/decoder"
+	check "migimg/verify/ova"
 	decode "migimg/verify/vmdk"
 )
 
 func TestConformance(t *testing.T) { encodertest.Run(t, ova.Encoder{}) }
 func TestReadBack(t *testing.T)    { encodertest.ReadBack(t, ova.Encoder{}, open) }
 func TestPacked(t *testing.T) {
-	encodertest.RunPacked(t, ova.Encoder{}, map[string]encodertest.Opener{compress.Zlib: open})
+	encodertest.RunPacked(t, ova.Encoder{}, map[string]encodertest.Opener{compress.Zlib: whole})
 }
 
 var vmdkOnly = encodertest.Decoded("disk.vmdk", func(ctx context.Context, f decoder.File, ps *decoder.Problems) (decoder.Disk, string, error) {
 	return decode.Open(ctx, f, "disk.vmdk", ps)
 })
+
+// whole checks all of an archive, which is to read all of it: for small ones.
+var whole = encodertest.Decoded("disk.ova", check.Open)
 
 // open finds the VMDK with the standard library's reader of archives.
 func open(files map[string]*io.SectionReader) (*io.SectionReader, error) {
@@ -109,6 +113,14 @@ func TestMembers(t *testing.T) {
 			continue
 		}
 		t.Run(c.Name, func(t *testing.T) {
+			outs, err := ova.Encoder{}.Plan(c.Disk(t), c.Options)
+			if err != nil {
+				t.Fatal(err)
+			}
+			l := outs[0].Layout
+			if _, err := whole(map[string]*io.SectionReader{"disk.ova": io.NewSectionReader(layout.NewReader(l, c.View(t)), 0, l.Size())}); err != nil {
+				t.Error(err)
+			}
 			at := archive(t, c)
 			alone, err := vmdk.Encoder{}.Plan(c.Disk(t), c.Options)
 			if err != nil {

@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"context"
 	"fmt"
 	"io"
 	"testing"
@@ -16,22 +17,37 @@ import (
 	"migimg/encoders/encodertest"
 	"migimg/encoders/layout"
 	"migimg/encoders/stream"
+	"migimg/verify/decoder"
+	checkgzip "migimg/verify/gzip"
+	checktar "migimg/verify/tar"
+	checkzstd "migimg/verify/zstd"
 )
 
+// formats are unpacked by readers that people use, and by verify's, which find nothing
+// wrong nor odd.
 var formats = []struct {
 	enc    encoders.Compressor
 	unpack func(io.Reader) (io.Reader, error)
+	open   encodertest.Opener
 }{
-	{stream.Raw{}, gunzip},
-	{stream.Raw{Zstd: true}, func(r io.Reader) (io.Reader, error) { return zstd.NewReader(r) }},
-	{stream.Tar{}, untar},
+	{stream.Raw{}, gunzip, encodertest.Decoded("disk.raw.gz", checkgzip.Open)},
+	{stream.Raw{Zstd: true}, func(r io.Reader) (io.Reader, error) { return zstd.NewReader(r) }, encodertest.Decoded("disk.raw.zst", checkzstd.Open)},
+	{stream.Tar{}, untar, encodertest.Decoded("disk.tar", func(ctx context.Context, f decoder.File, ps *decoder.Problems) (decoder.Disk, string, error) {
+		return checktar.Open(ctx, decoder.Raw(f), ps)
+	})},
 	{stream.Tar{Gzip: true}, func(r io.Reader) (io.Reader, error) {
 		z, err := gunzip(r)
 		if err != nil {
 			return nil, err
 		}
 		return untar(z)
-	}},
+	}, encodertest.Decoded("disk.raw.tar.gz", func(ctx context.Context, f decoder.File, ps *decoder.Problems) (decoder.Disk, string, error) {
+		d, s, err := checkgzip.Open(ctx, f, ps)
+		if d == nil || err != nil {
+			return d, s, err
+		}
+		return checktar.Open(ctx, d, ps)
+	})},
 }
 
 // gunzip reads one member: some readers stop after it.
@@ -85,7 +101,7 @@ func TestPacked(t *testing.T) {
 		if f.enc == (stream.Raw{Zstd: true}) {
 			m = compress.Zstd
 		}
-		t.Run(f.enc.Name(), func(t *testing.T) { encodertest.RunPacked(t, f.enc, map[string]encodertest.Opener{m: nil}) })
+		t.Run(f.enc.Name(), func(t *testing.T) { encodertest.RunPacked(t, f.enc, map[string]encodertest.Opener{m: f.open}) })
 	}
 }
 
@@ -100,14 +116,14 @@ func TestReadBack(t *testing.T) {
 				}
 				outs = append(outs, encodertest.Packed(t, f.enc, c, encodertest.Methods()[1])...)
 				for _, o := range outs {
-					readBack(t, c, o, f.unpack)
+					readBack(t, c, o, f.unpack, f.open)
 				}
 			})
 		}
 	}
 }
 
-func readBack(t *testing.T, c encodertest.Case, o encoders.Output, unpack func(io.Reader) (io.Reader, error)) {
+func readBack(t *testing.T, c encodertest.Case, o encoders.Output, unpack func(io.Reader) (io.Reader, error), open encodertest.Opener) {
 	t.Helper()
 	view := blockmap.NewView(c.Device(), c.Disk(t).Map)
 	file := bytes.Buffer{}
@@ -134,6 +150,16 @@ func readBack(t *testing.T, c encodertest.Case, o encoders.Output, unpack func(i
 	c.Want(want, 0)
 	if !bytes.Equal(got, want) {
 		t.Errorf("%s: the disk differs (%d bytes of %d)", o.Path, len(got), len(want))
+	}
+	if c.Size == 0 {
+		return
+	}
+	disk, err := open(map[string]*io.SectionReader{o.Path: io.NewSectionReader(bytes.NewReader(file.Bytes()), 0, int64(file.Len()))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(disk); err != nil || !bytes.Equal(got, want) {
+		t.Errorf("%s: verify's disk differs (%d bytes of %d): %v", o.Path, len(got), len(want), err)
 	}
 }
 
