@@ -80,14 +80,6 @@ func (p *Proven) Percent() string {
 	return fmt.Sprintf("%.2f %%", math.Floor(float64(p.Bytes)/float64(p.Of)*1e4)/1e2)
 }
 
-// Unread is the report of an image in a format that there is no decoder for: nothing is
-// known of it.
-func Unread(name, format string, size int64) *Report {
-	return &Report{Image: name, Format: format, FileSize: size, VirtualSize: -1, Verdict: Unknown, Aspects: []Aspect{
-		{Name: Structure, Status: Unknown, Summary: "verify does not read " + format + ": unpack it, and verify what is in it"},
-	}}
-}
-
 // OK says that nothing is wrong and nothing was left undecided. What was
 // skipped (the content, without a source) is not counted.
 func (r *Report) OK() bool { return r.Verdict == Pass }

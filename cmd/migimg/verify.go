@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -18,7 +17,7 @@ func verifyCommand() *cli.Command {
 		Usage:     "read images back and compare them with the device",
 		ArgsUsage: "MOUNTPOINT | IMAGE",
 		Description: `Structure, content and partition table are checked by decoders of their own and,
-where it is installed, by qemu-img. Without --source the content of an IMAGE is
+where they are installed, by qemu-img, gzip, zstd and tar. Without --source the content of an IMAGE is
 decoded, but there is nothing to compare it with. Exit code 2: something is
 wrong; 4: something could not be found out.
 
@@ -37,7 +36,7 @@ and the image is not written to.
 			&cli.StringFlag{Name: "source", Usage: "the DEVICE, or the MOUNTPOINT, that the image was copied from"},
 			&cli.BoolFlag{Name: "fsck", Usage: "check the filesystems inside"},
 			&cli.BoolFlag{Name: "deep", Usage: "check them, and read every file (root)"},
-			&cli.StringFlag{Name: "image-format", Usage: "raw, qcow2, vhd, vmdk, vhdx or vdi", DefaultText: "by content"},
+			&cli.StringFlag{Name: "image-format", Usage: strings.Join(verify.Formats(), ", "), DefaultText: "by content"},
 		),
 		Action: func(c *cli.Context) error {
 			args, err := arguments(c, "MOUNTPOINT or IMAGE")
@@ -136,10 +135,6 @@ func verifyAll(c *cli.Context, path string) ([]*verify.Report, error) {
 // verifyMounted verifies a file of a mount, with the mount's own source in o.
 func verifyMounted(c *cli.Context, mount string, f fileStatus, o verify.Options, p *progress, v *volumeChecks) (*verify.Report, error) {
 	path := filepath.Join(mount, f.Path)
-	format := f.decoder()
-	if format == "" {
-		return verify.Unread(path, f.Format, f.Size), nil
-	}
 	if f.Map != "" {
 		src, release, err := openSource(c, mount, f.Map, p)
 		if err != nil {
@@ -148,50 +143,18 @@ func verifyMounted(c *cli.Context, mount string, f fileStatus, o verify.Options,
 		defer release()
 		o.Source = src
 	}
-	return verifyFile(c, path, format, o, p, v)
+	return verifyFile(c, path, f.decoder(), o, p, v)
 }
 
-// decoder is verify's name for the format of a mount's file; empty where it reads none
-// such.
+// decoder is verify's name for the format of a mount's file.
 func (f fileStatus) decoder() string {
 	switch f.QemuFormat {
 	case "vpc":
 		return verify.VHD
-	case "vmdk":
-		if strings.HasPrefix(f.Format, "vmdk-flat") { // a text beside the disk
-			return ""
-		}
-		return verify.VMDK
-	case "raw", "qcow2", "vhdx", "vdi":
-		return f.QemuFormat
+	case "tar":
+		return verify.Tar
+	case "tar.gz":
+		return verify.TarGzip
 	}
-	return ""
-}
-
-func verifyFile(c *cli.Context, path, format string, o verify.Options, p *progress, v *volumeChecks) (*verify.Report, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	st, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !st.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is neither an image file nor a migimg mount", path)
-	}
-	if (marker{path}).incomplete() {
-		return nil, fmt.Errorf("%s: a sync or an export of it has not been completed, so it is nothing yet: do that again", path)
-	}
-	o.Progress = func(done, total int64) { p.say("migimg: verifying %s: %s of %s", path, human(done), human(total)) }
-	im := verify.Image{Name: path, Format: format, R: f, Size: st.Size(), Path: path}
-	r, err := verify.Check(c.Context, im, o)
-	if err != nil {
-		return nil, err
-	}
-	if err := nameDifferences(c.Context, r, im); err != nil || v == nil {
-		return r, err
-	}
-	return r, v.add(c.Context, r, im)
+	return f.QemuFormat
 }
