@@ -62,12 +62,17 @@ func (p *Proof) length(im Image, format string) (Aspect, bool) {
 	return NewAspect(FileSize, fmt.Sprintf("%d bytes, %s of the manifest %d", im.Size, f.Path, f.Size), ps), true
 }
 
-// formatOf is this package's name of a format that QEMU has another one for.
-func formatOf(qemu string) string {
-	if qemu == "vpc" {
+// formatOf is this package's name of a format that others call otherwise.
+func formatOf(name string) string {
+	switch name {
+	case "vpc":
 		return VHD
+	case "tar":
+		return Tar
+	case "tar.gz":
+		return TarGzip
 	}
-	return qemu
+	return name
 }
 
 // proving is the comparison of one image's disk with a manifest.

@@ -62,7 +62,7 @@ func openBeside(image, name string) (*os.File, int64, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	defer dir.Close()
+	defer func() { _ = dir.Close() }() // nothing was written
 	if st, err := dir.Lstat(name); err != nil {
 		return nil, 0, err
 	} else if !st.Mode().IsRegular() {
