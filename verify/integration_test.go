@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"migimg/internal/need"
@@ -27,6 +28,9 @@ var realImages = []struct {
 	{"qcow2-v2", QCOW2, "compat=0.10", 0},
 	{"qcow2-4k", QCOW2, "cluster_size=4k", 0},
 	{"qcow2-512-refcount64", QCOW2, "cluster_size=512,refcount_bits=64", 0},
+	{"qcow2-packed-zlib", QCOW2, "compression_type=zlib", 0},
+	{"qcow2-packed-zstd", QCOW2, "compression_type=zstd", 0},
+	{"qcow2-packed-zstd-4k", QCOW2, "compression_type=zstd,cluster_size=4k", 0},
 	{"qcow2-2M-refcount1", QCOW2, "cluster_size=2M,refcount_bits=1", 0},
 	{"vhd-dynamic", VHD, "subformat=dynamic,force_size=on", 0},
 	{"vhd-fixed", VHD, "subformat=fixed,force_size=on", 0},
@@ -123,6 +127,10 @@ func convert(t *testing.T, disk string, i int) string {
 	}
 	c := realImages[i]
 	path := filepath.Join(t.TempDir(), "disk."+c.format)
+	if strings.Contains(c.name, "-packed-") {
+		command(t, "qemu-img", "convert", "-c", "-f", "raw", "-O", c.format, "-o", c.options, disk, path)
+		return path
+	}
 	if err := q.Convert(t.Context(), "raw", disk, c.format, path, c.options); err != nil {
 		t.Fatal(err)
 	}

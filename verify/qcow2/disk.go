@@ -3,7 +3,6 @@ package qcow2
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 
@@ -30,7 +29,7 @@ func Open(ctx context.Context, f decoder.File, ps *decoder.Problems) (decoder.Di
 		return nil, "", err
 	}
 	c.lengths()
-	d, err := open(f, h, c.l1)
+	d, err := open(f, h, c.l1, c.packed.end > 0)
 	if err != nil {
 		ps.Err(-1, "qcow2: go-qcow2reader", err)
 		return nil, "", nil
@@ -39,18 +38,20 @@ func Open(ctx context.Context, f decoder.File, ps *decoder.Problems) (decoder.Di
 	return d, fmt.Sprintf("version %d, %d byte clusters, %d clusters of the disk in the file", h.version, cl, c.data), nil
 }
 
-// disk gives the bytes that go-qcow2reader decodes. It opens only what the
-// header check let pass: the library would open backing files by name and
-// allocate what the header asks for.
+// disk gives the bytes that go-qcow2reader decodes, and compressed clusters (unpack.go).
+// It opens only what the header check let pass: the library would open backing files by
+// name and allocate what the header asks for.
 type disk struct {
 	f   decoder.File
 	h   header
 	l1  []uint64
 	img *reader.Qcow2
+	unpackers
 }
 
-func open(f decoder.File, h header, l1 []uint64) (d *disk, err error) {
+func open(f decoder.File, h header, l1 []uint64, packed bool) (d *disk, err error) {
 	defer recovered(&err)
+	letZstdPass()
 	img, err := reader.Open(f, nil)
 	if err != nil {
 		return nil, err
@@ -58,7 +59,7 @@ func open(f decoder.File, h header, l1 []uint64) (d *disk, err error) {
 	if err := img.Readable(); err != nil {
 		return nil, err
 	}
-	return &disk{f, h, l1, img}, nil
+	return &disk{f: f, h: h, l1: l1, img: img, unpackers: unpackers{any: packed}}, nil
 }
 
 // recovered turns a panic of the library, met with a hostile image, into an
@@ -80,11 +81,20 @@ func (d *disk) ReadAt(p []byte, off int64) (n int, err error) {
 	if rest := d.h.size - off; int64(len(p)) > rest {
 		p, short = p[:rest], true
 	}
-	// The library ends a read with EOF wherever a compressed cluster's stream
-	// ends with its last byte. A damaged one gives no bytes at all.
 	for n < len(p) {
-		k, err := d.img.ReadAt(p[n:], off+int64(n))
-		if n += k; n < len(p) && (k == 0 || !errors.Is(err, io.EOF)) {
+		at := off + int64(n)
+		part := p[n:]
+		if d.any {
+			part = part[:min(int64(len(part)), d.h.cluster()-at%d.h.cluster())]
+			if done, err := d.unpack(part, at); err != nil {
+				return n, fmt.Errorf("qcow2: guest bytes from %d: %w", at, err)
+			} else if done {
+				n += len(part)
+				continue
+			}
+		}
+		k, err := d.img.ReadAt(part, at)
+		if n += k; k < len(part) {
 			if err == nil || err == io.EOF {
 				err = fmt.Errorf("qcow2: guest bytes from %d: %w", off+int64(n), io.ErrUnexpectedEOF)
 			}
@@ -123,23 +133,40 @@ func (d *disk) extent(start, most int64) (n int64, data bool, err error) {
 	return e.Length, e.Allocated && !e.Zero, err
 }
 
-// Locate reads one L1 and one L2 entry of its own; -1 also for what cannot be
+// Locate reads an L2 entry of its own; -1 also for what cannot be
 // read.
 func (d *disk) Locate(off int64) int64 {
 	at, _ := d.locate(off)
 	return at
 }
 
-// locate is Locate, and whether the cluster is compressed.
-func (d *disk) locate(off int64) (at int64, packed bool) {
+// packedAt is where the compressed cluster of a guest offset lies in the file; false where
+// that is no such one.
+func (d *disk) packedAt(off int64) (at, end int64, ok bool) {
+	l2, ok := d.l2(off)
+	if !ok || l2&compressed == 0 {
+		return 0, 0, false
+	}
+	at, end = d.h.span(l2)
+	return at, end, at < d.f.Size
+}
+
+// l2 is the L2 entry of a guest offset; false where there is none, or none can be read.
+func (d *disk) l2(off int64) (uint64, bool) {
 	guest, per := off>>d.h.clusterBits, d.h.cluster()/8
-	l1, err := d.entry(d.h.l1Off + guest/per*8)
-	if err != nil || l1&offsetMask == 0 {
-		return -1, false
+	l1 := d.l1[guest/per]
+	if l1&offsetMask == 0 {
+		return 0, false
 	}
 	l2, err := d.entry(int64(l1&offsetMask) + guest%per*8)
+	return l2, err == nil
+}
+
+// locate is Locate, and whether the cluster is compressed.
+func (d *disk) locate(off int64) (at int64, packed bool) {
+	l2, ok := d.l2(off)
 	switch {
-	case err != nil:
+	case !ok:
 		return -1, false
 	case l2&compressed != 0:
 		at, _ := d.h.span(l2)

@@ -27,7 +27,9 @@ const (
 	offsetMask = 0x00fffffffffffe00 // bits 9 to 55 of L1 and L2 entries
 	copied     = 1 << 63
 	compressed = 1 << 62
-	zeroFlag   = 1 << 0
+	// compressionType is the incompatible feature of clusters that zlib has not packed.
+	compressionType = 8
+	zeroFlag        = 1 << 0
 )
 
 // header is the fixed part of the file's first cluster, big endian:
@@ -47,6 +49,7 @@ type header struct {
 	rtClusters  int64
 	refOrder    uint32
 	length      int64
+	zstd        bool // compressed clusters are zstd frames
 }
 
 func (h *header) cluster() int64 { return 1 << h.clusterBits }
@@ -133,8 +136,9 @@ func parseHeader(f decoder.File, ps *decoder.Problems) (h header, ok bool) {
 
 func parseV3(b []byte, h *header, ps *decoder.Problems) bool {
 	be := binary.BigEndian
-	if v := be.Uint64(b[72:]); v != 0 {
-		ps.Failf(72, "qcow2: header: incompatible features %#x (1 dirty, 2 corrupt, 4 external data, 8 compression type, 16 extended L2): importers refuse some, and this check knows none", v)
+	features := be.Uint64(b[72:])
+	if features&^compressionType != 0 {
+		ps.Failf(72, "qcow2: header: incompatible features %#x (1 dirty, 2 corrupt, 4 external data, 8 compression type, 16 extended L2): importers refuse some, and this check knows only 8", features)
 		return false
 	}
 	if v := be.Uint64(b[80:]); v > 1 {
@@ -155,11 +159,19 @@ func parseV3(b []byte, h *header, ps *decoder.Problems) bool {
 		ps.Failf(100, "qcow2: header: a length of %d bytes", h.length)
 		return false
 	}
+	method := [8]byte{}
 	if h.length > 104 {
-		if v := be.Uint64(b[104:]); v != 0 {
-			ps.Failf(104, "qcow2: header: compression type %#x without its feature bit", v)
-			return false
-		}
+		copy(method[:], b[104:])
+	}
+	h.zstd = method == [8]byte{1}
+	switch {
+	case h.zstd == (features == compressionType) && (h.zstd || method == [8]byte{}):
+	case features == 0:
+		ps.Failf(104, "qcow2: header: compression type %#x without its feature bit", method)
+		return false
+	default:
+		ps.Failf(104, "qcow2: header: compression type %#x with the feature bit of another than zlib: only 1, zstd, is one", method)
+		return false
 	}
 	if h.length > 112 {
 		ps.Warnf(100, "qcow2: header: %d bytes long; the known fields need 112", h.length)
