@@ -44,6 +44,9 @@ type Aspect struct {
 type Report struct {
 	Image  string `json:"image"`
 	Format string `json:"format"`
+	// Kind tells formats apart that one name is used for, as migimg's own names of formats
+	// do: "vhd" is dynamic, "vhd-fixed" is not.
+	Kind string `json:"kind"`
 	// FileSize and VirtualSize are in bytes; VirtualSize is -1 where the image
 	// cannot be decoded.
 	FileSize    int64 `json:"file_size"`

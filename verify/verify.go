@@ -96,6 +96,8 @@ type Options struct {
 	Source *Source
 	// Proof is what to compare with where there is no source.
 	Proof *Proof
+	// Targets are whose rules it is held to as well.
+	Targets []Rules
 	// Tools runs the program that checks the format as well (qemu-img, gzip, zstd,
 	// tar), where it is installed.
 	Tools bool
@@ -130,6 +132,7 @@ func Check(ctx context.Context, im Image, o Options) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
+	r.Kind = kindOf(format, structure.Summary)
 	if d != nil {
 		r.VirtualSize = d.Size()
 	}
@@ -139,8 +142,12 @@ func Check(ctx context.Context, im Image, o Options) (*Report, error) {
 			r.Add(a)
 		}
 	}
-	if err := r.inside(ctx, d, o); err != nil {
+	table, err := r.inside(ctx, d, o)
+	if err != nil {
 		return nil, err
+	}
+	for _, t := range o.Targets {
+		r.Add(t.check(r, table))
 	}
 	if o.Tools {
 		a, err := external(ctx, im, format)
@@ -152,12 +159,13 @@ func Check(ctx context.Context, im Image, o Options) (*Report, error) {
 	return r, nil
 }
 
-// inside checks what is in the image: the disk's content, and its partition table.
-func (r *Report) inside(ctx context.Context, d decoder.Disk, o Options) error {
+// inside checks what is in the image: the disk's content, and its partition table, which
+// is nil where it cannot be read.
+func (r *Report) inside(ctx context.Context, d decoder.Disk, o Options) (*ptable.Table, error) {
 	if d == nil {
 		const summary = "the image cannot be decoded"
 		r.Add(Aspect{Name: Content, Status: Unknown, Summary: summary}, Aspect{Name: PartitionTable, Status: Unknown, Summary: summary})
-		return nil
+		return nil, nil
 	}
 	table, tableErr := ptable.Read(d, d.Size())
 	check := r.compare
@@ -166,11 +174,11 @@ func (r *Report) inside(ctx context.Context, d decoder.Disk, o Options) error {
 	}
 	content, err := check(ctx, d, o, o.where(table))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	// What is sampled always has the places where tables are.
 	r.Add(content, partitions(table, tableErr, o.Source, o.Proof != nil && content.Status == Pass))
-	return nil
+	return table, nil
 }
 
 // OpenDisk opens the disk inside an image, for callers that look at what is in it. What
