@@ -4,8 +4,8 @@
 #
 #   testdata/install.sh [demo|test|bench|lint|look|torture]...      (default: demo test)
 #
-# A row is: the groups that need it, the program, the packages that bring it (the
-# releases name some differently: all of them that exist are installed). A
+# A row is: the groups that need it, the program or the file, the packages that bring it
+# (the releases name some differently: all of them that exist are installed). A
 # program that no package of this release brings is named at the end; the tests
 # that need it fail then, and exit code 1 says so.
 #
@@ -28,6 +28,8 @@ test             qemu-nbd         qemu-utils
 demo,test        mmdebstrap       mmdebstrap
 demo,test        gpgv             gpgv
 demo,test        qemu-system-x86_64  qemu-system-x86 seabios
+test             /usr/share/qemu/firmware/60-edk2-x86_64.json  ovmf
+test             /usr/lib/grub/x86_64-efi/normal.mod  grub-efi-amd64-bin
 demo,test,bench  git              git
 demo,test,bench  make             make
 test             dumpe2fs         e2fsprogs
@@ -120,7 +122,7 @@ missing() { # prints "program packages..." of each missing program
     while read -r on program packages; do
         wanted "$on" || continue
         # `time` is a word of the shell, too: only a file counts.
-        type -P "$program" >/dev/null || echo "$program $packages"
+        type -P "$program" >/dev/null || [ -e "$program" ] || echo "$program $packages"
     done < <(rows)
 }
 

@@ -24,7 +24,8 @@ const (
 	lastWords = 300 * time.Millisecond
 )
 
-// daemon is a qemu-nbd that serves one copy to one client, and ends with it.
+// daemon is a program that runs beside this one, such as a qemu-nbd that serves one
+// copy to one client and ends with it.
 type daemon struct {
 	cmd    *exec.Cmd
 	output limited // of its stderr; to be looked at when it has ended
@@ -77,7 +78,7 @@ func serve(ctx context.Context, copied *os.File, path, format string) (*nbd.Clie
 	return client, d, nil
 }
 
-// imageOptions names the copy for --image-opts, in which a comma is doubled.
+// imageOptions names an image file for --image-opts and -drive.
 func imageOptions(f *os.File, path, format string) (string, error) {
 	st, err := f.Stat()
 	if err != nil {
@@ -93,8 +94,11 @@ func imageOptions(f *os.File, path, format string) (string, error) {
 		// and sectors come to (block/vpc.c), which rounds.
 		o += ",force_size_calc=current_size"
 	}
-	return o + ",file.driver=" + protocol + ",file.filename=" + strings.ReplaceAll(path, ",", ",,"), nil
+	return o + ",file.driver=" + protocol + ",file.filename=" + escape(path), nil
 }
+
+// escape doubles commas, as QEMU wants them in a value among options.
+func escape(s string) string { return strings.ReplaceAll(s, ",", ",,") }
 
 // start starts the program. PR_SET_PDEATHSIG counts from the thread that made the
 // child, so one thread waits for as long as the child lives.
@@ -140,7 +144,7 @@ func (d *daemon) wait() error {
 	if d.err == nil {
 		return nil
 	}
-	return &ExitError{Command: "qemu-nbd", Code: d.cmd.ProcessState.ExitCode(), Output: d.output.String(), Err: d.err}
+	return &ExitError{Command: filepath.Base(d.cmd.Path), Code: d.cmd.ProcessState.ExitCode(), Output: d.output.String(), Err: d.err}
 }
 
 // dead is how the daemon ended, or nil while it lives.

@@ -1,6 +1,7 @@
 // Package tool runs the external programs that serve as oracles: thin wrappers
-// around qemu-img, gzip, zstd, tar, e2fsck, 7z and the libyal readers. It is the only package
-// that starts programs. Verify needs none of them; tests do.
+// around qemu-img, gzip, zstd, tar, e2fsck, 7z and the libyal readers, and QEMU as a
+// machine that an image is started on. It is the only package that starts programs.
+// Verify needs none of them; tests do.
 //
 // Every wrapper tells a program that is not installed ([ErrNotInstalled]) from
 // one that failed, names image formats explicitly instead of letting the
