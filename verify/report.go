@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"migimg/verify/boot"
 	"migimg/verify/decoder"
 )
 
@@ -63,6 +64,9 @@ type Report struct {
 	Proven  *Proven  `json:"proven,omitempty"`
 	Verdict Status   `json:"verdict"`
 	Aspects []Aspect `json:"aspects"`
+	// Boot is what came of starting it; nil where that was not asked for, or could
+	// not be done.
+	Boot *boot.Result `json:"boot,omitempty"`
 }
 
 // Proven says how much of a disk is what a manifest says.

@@ -55,6 +55,14 @@ func TestUsageErrors(t *testing.T) {
 		{"status /nowhere", "no migimg mount"},
 		{"umount /nowhere", "no migimg mount"},
 		{"verify", "MOUNTPOINT or IMAGE is missing"},
+		{"verify a --boot-bus nvme", "--boot-bus goes with --boot"},
+		{"verify a --boot --boot-bus floppy", "none of ide, mptsas, nvme"},
+		{"verify a --boot --boot-nic x", "none of e1000"},
+		{"verify a --boot --boot-firmware coreboot", "none of bios, uefi"},
+		{"verify a --boot --boot-timeout 0s", "no time"},
+		{"verify a --boot --boot-dir /no/such/place", "make it first"},
+		{"verify a --boot --target mars", "mars"},
+		{"verify a --boot --target kvm,vsphere", "name one of them"},
 	} {
 		app := newApp()
 		var out bytes.Buffer

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -26,12 +27,16 @@ xfs_repair, btrfs, fsck.fat ...), and --deep reads every file in them as well an
 holds it against the mounted original where it has not changed. Nothing is copied,
 and the image is not written to.
 
+--boot starts the image in QEMU, on a machine like the target's, and waits for its
+login prompt or its SSH server.
+
     migimg verify /mnt/migimg
     migimg verify /mnt/sdb/disk.qcow2 --source /mnt/migimg
     migimg verify /mnt/sdb/disk.qcow2 --source /mnt/migimg --deep
     migimg verify disk.vhd --source /dev/sda --format json
-    migimg verify --manifest server.manifest.json --sample 5% server.qcow2`,
-		Flags: append(append(sourceFlags(), proofFlags()...),
+    migimg verify --manifest server.manifest.json --sample 5% server.qcow2
+    migimg verify server.qcow2 --boot --target tencent`,
+		Flags: append(slices.Concat(sourceFlags(), proofFlags(), bootFlags()),
 			formatFlag("table", "json"),
 			&cli.StringFlag{Name: "source", Usage: "the DEVICE, or the MOUNTPOINT, that the image was copied from"},
 			&cli.BoolFlag{Name: "fsck", Usage: "check the filesystems inside"},
@@ -83,6 +88,10 @@ func verifyAll(c *cli.Context, path string) ([]*verify.Report, error) {
 	if err != nil {
 		return nil, err
 	}
+	b, err := booterFrom(c)
+	if err != nil {
+		return nil, err
+	}
 	abs, mounted := isMountpoint(path)
 	if mounted {
 		switch {
@@ -115,6 +124,9 @@ func verifyAll(c *cli.Context, path string) ([]*verify.Report, error) {
 	v := newVolumeChecks(c, source, p)
 	if !mounted {
 		r, err := verifyFile(c, path, c.String("image-format"), o, p, v)
+		if err == nil && b != nil {
+			err = b.add(c.Context, r, path, source, p)
+		}
 		return []*verify.Report{r}, err
 	}
 	s, err := readStatus(abs)
@@ -129,7 +141,10 @@ func verifyAll(c *cli.Context, path string) ([]*verify.Report, error) {
 		}
 		reports = append(reports, r)
 	}
-	return reports, nil
+	if b != nil {
+		err = b.addMounted(c.Context, reports, abs, p)
+	}
+	return reports, err
 }
 
 // verifyMounted verifies a file of a mount, with the mount's own source in o.
