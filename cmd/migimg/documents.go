@@ -100,6 +100,8 @@ type fileStatus struct {
 	Allocated   int64  `json:"allocated"`
 	VirtualSize int64  `json:"virtual_size"`
 	Note        string `json:"note,omitempty"`
+	// Targets are those that the file is for.
+	Targets []string `json:"targets,omitempty"`
 	// Map is the document with the map of the disk in it, where that is not map.json's.
 	Map        string               `json:"map,omitempty"`
 	PlanDigest string               `json:"plan_digest"`
@@ -179,6 +181,9 @@ func (s *source) fileStatus() []fileStatus {
 		}
 		if im.VirtualSize != im.disk.blocks.Size() {
 			f.Note = "rounded up from " + human(im.disk.blocks.Size()) + " to the format's unit; the rest is zeros"
+		}
+		for _, folder := range s.folders {
+			f.Targets = append(f.Targets, folder.takers(im.Path)...)
 		}
 		if im.disk.path != mapPath {
 			f.Map = im.disk.path

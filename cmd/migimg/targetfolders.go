@@ -88,6 +88,16 @@ func (f *targetFolder) add(t *targets.Target, images []image, reason string) {
 	f.targets = append(f.targets, targetImage{t, images, reason})
 }
 
+// takers are the targets that the file at a path of the mount is for.
+func (f *targetFolder) takers(path string) (ids []string) {
+	for _, t := range f.targets {
+		if slices.ContainsFunc(t.images, func(im image) bool { return im.Path == path }) {
+			ids = append(ids, t.ID)
+		}
+	}
+	return ids
+}
+
 // planTarget lays out what a target takes best; where nothing can be made for it, it
 // says why. planners are by what the disk's size is rounded up to a multiple of.
 func (s *source) planTarget(ctx context.Context, planners map[int64]planner, t *targets.Target) (images []image, reason string, err error) {

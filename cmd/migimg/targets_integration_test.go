@@ -97,7 +97,7 @@ func TestTargetFolders(t *testing.T) {
 	if code != exitOK || strings.Contains(out, "FAIL") {
 		t.Errorf("verify: exit %d\n%s", code, out)
 	}
-	for _, name := range []string{"azure/disk.vhd: PASS", "virtualbox/disk.vdi: PASS", "disk.raw.tar.gz: PASS"} {
+	for _, name := range []string{"azure/disk.vhd: PASS", "target azure-gen2", "virtualbox/disk.vdi: PASS", "disk.raw.tar.gz: PASS"} {
 		if !strings.Contains(out, name) {
 			t.Errorf("verify does not say %q:\n%s", name, out)
 		}

@@ -97,6 +97,8 @@ func verifyAll(c *cli.Context, path string) ([]*verify.Report, error) {
 		switch {
 		case source != "" || proof != nil:
 			return nil, errors.New("--source and --manifest go with an IMAGE; a mount knows its own")
+		case c.IsSet("target") && b == nil:
+			return nil, errors.New("--target goes with an IMAGE, or with --boot; the files in a mount's targets/ are held to what their targets take")
 		case c.IsSet("image-format"):
 			return nil, errors.New("--image-format goes with an IMAGE; a mount knows its own")
 		}
@@ -123,6 +125,9 @@ func verifyAll(c *cli.Context, path string) ([]*verify.Report, error) {
 	}
 	v := newVolumeChecks(c, source, p)
 	if !mounted {
+		if o.Targets, err = rulesFrom(c); err != nil {
+			return nil, err
+		}
 		r, err := verifyFile(c, path, c.String("image-format"), o, p, v)
 		if err == nil && b != nil {
 			err = b.add(c.Context, r, path, source, p)
@@ -150,6 +155,10 @@ func verifyAll(c *cli.Context, path string) ([]*verify.Report, error) {
 // verifyMounted verifies a file of a mount, with the mount's own source in o.
 func verifyMounted(c *cli.Context, mount string, f fileStatus, o verify.Options, p *progress, v *volumeChecks) (*verify.Report, error) {
 	path := filepath.Join(mount, f.Path)
+	var err error
+	if o.Targets, err = f.targetRules(c.String("target-dir")); err != nil {
+		return nil, err
+	}
 	if f.Map != "" {
 		src, release, err := openSource(c, mount, f.Map, p)
 		if err != nil {

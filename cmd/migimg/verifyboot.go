@@ -26,7 +26,7 @@ const bootAspect = "boot"
 func bootFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.BoolFlag{Name: "boot", Usage: "start the image in QEMU, and wait for its login prompt or its SSH server; it is not written, and has no way to any network"},
-		&cli.StringFlag{Name: "target", Usage: "start it on a machine like this target's: its disk controller, network card and firmware", DefaultText: "virtio"},
+		&cli.StringFlag{Name: "target", Usage: "hold it to what this target takes, and start it on a machine like its own: disk controller, network card and firmware", DefaultText: "any, and virtio"},
 		targetDirFlag(),
 		&cli.DurationFlag{Name: "boot-timeout", Value: 5 * time.Minute, Usage: "how long a start may take"},
 		&cli.StringFlag{Name: "boot-dir", Usage: "existing directory for console.log, screen.txt, screen.png and the scratch file of what the guest writes", DefaultText: "below TMPDIR; kept where the start does not pass"},
@@ -45,7 +45,7 @@ type booter struct {
 // booterFrom is nil where no start is asked for.
 func booterFrom(c *cli.Context) (*booter, error) {
 	if !c.Bool("boot") {
-		for _, name := range []string{"target", "target-dir", "boot-timeout", "boot-dir", "boot-firmware", "boot-bus", "boot-nic"} {
+		for _, name := range []string{"boot-timeout", "boot-dir", "boot-firmware", "boot-bus", "boot-nic"} {
 			if c.IsSet(name) {
 				return nil, fmt.Errorf("--%s goes with --boot", name)
 			}
