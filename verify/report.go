@@ -154,24 +154,7 @@ func (r *Report) write(b *strings.Builder) {
 	for _, a := range r.Aspects {
 		fmt.Fprintf(b, "  %-*s %-8s %s\n", width, a.Name, a.Status, a.Summary)
 		for _, p := range a.Problems {
-			fmt.Fprintf(b, "    %-8s %s\n", p.Severity, line(p))
+			fmt.Fprintf(b, "    %-8s %s\n", p.Severity, p.Line())
 		}
 	}
-}
-
-func line(p Problem) string {
-	var at []string
-	if p.Offset >= 0 {
-		at = append(at, fmt.Sprintf("disk byte %d", p.Offset))
-	}
-	if p.FileOffset >= 0 {
-		at = append(at, fmt.Sprintf("file byte %d", p.FileOffset))
-	}
-	if p.Where != "" {
-		at = append(at, p.Where)
-	}
-	if len(at) == 0 {
-		return p.What
-	}
-	return p.What + " [" + strings.Join(at, ", ") + "]"
 }

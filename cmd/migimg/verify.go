@@ -35,9 +35,10 @@ login prompt or its SSH server.
     migimg verify /mnt/sdb/disk.qcow2 --source /mnt/migimg --deep
     migimg verify disk.vhd --source /dev/sda --format json
     migimg verify --manifest server.manifest.json --sample 5% server.qcow2
-    migimg verify server.qcow2 --boot --target tencent`,
+    migimg verify server.qcow2 --boot --target tencent
+    migimg verify server.qcow2 --source /mnt/migimg --format html > report.html`,
 		Flags: append(slices.Concat(sourceFlags(), proofFlags(), bootFlags()),
-			formatFlag("table", "json"),
+			formatFlag("table", "json", "markdown", "html"),
 			&cli.StringFlag{Name: "source", Usage: "the DEVICE, or the MOUNTPOINT, that the image was copied from"},
 			&cli.BoolFlag{Name: "fsck", Usage: "check the filesystems inside"},
 			&cli.BoolFlag{Name: "deep", Usage: "check them, and read every file (root)"},
@@ -52,12 +53,7 @@ login prompt or its SSH server.
 			if err != nil {
 				return err
 			}
-			if c.String("format") == "json" {
-				err = writeJSON(c.App.Writer, map[string]any{"schema_version": "1.0", "images": reports})
-			} else {
-				err = verify.WriteTable(c.App.Writer, reports...)
-			}
-			if err != nil {
+			if err := writeVerified(c, reports, or(c.String("source"), args[0])); err != nil {
 				return err
 			}
 			return exitWith(verdictCode(reports))

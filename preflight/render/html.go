@@ -41,6 +41,7 @@ type htmlView struct {
 	Findings    []htmlFinding
 	Passed      []htmlFinding
 	Skipped     []htmlFinding
+	Images      []htmlImage
 }
 
 type htmlFinding struct {
@@ -60,13 +61,6 @@ type htmlRemedy struct{ Commands, Text, URL string }
 // the guest is text. It works without its script, which adds copy buttons.
 func HTML(w io.Writer, r *preflight.Report, o Options) error {
 	t := o.texts()
-	tmpl, err := template.New("page").Funcs(template.FuncMap{
-		"t": t.Text, "size": size,
-		"f": func(format string, a ...any) string { return t.Format(format, a...) },
-	}).Parse(pageHTML)
-	if err != nil {
-		return fmt.Errorf("report.html: %w", err)
-	}
 	p := &page{nil, r, o, t}
 	v := htmlView{R: r, Lang: or(t.Lang(), "en"), CSP: policy(), CSS: template.CSS(pageCSS), JS: template.JS(pageJS)} // #nosec G203: the program's own
 	v.Made = r.GeneratedAt.UTC().Format("2006-01-02 15:04 UTC")
@@ -93,9 +87,25 @@ func HTML(w io.Writer, r *preflight.Report, o Options) error {
 	for _, x := range r.Targets {
 		v.Targets = append(v.Targets, p.target(x))
 	}
+	v.Images = p.images()
+	return p.write(w, "page", v)
+}
+
+// write fills in a template of the page.
+func (p *page) write(w io.Writer, name string, v any) error {
+	tmpl, err := template.New("page").Funcs(template.FuncMap{
+		"t": p.t.Text, "size": size,
+		"f": func(format string, a ...any) string { return p.t.Format(format, a...) },
+	}).Parse(pageHTML)
+	if err == nil {
+		tmpl, err = tmpl.Parse(imagesHTML)
+	}
+	if err != nil {
+		return fmt.Errorf("report.html: %w", err)
+	}
 	// In a buffer: a page cut short by an error would look like a whole one.
 	var b bytes.Buffer
-	if err := tmpl.Execute(&b, v); err != nil {
+	if err := tmpl.ExecuteTemplate(&b, name, v); err != nil {
 		return fmt.Errorf("report.html: %w", err)
 	}
 	// Whatever field a control character came from.

@@ -26,6 +26,8 @@ type Options struct {
 	Width int
 	// Texts is the language; nil is English.
 	Texts *texts.Texts
+	// Images that were verified; the page has a section about them.
+	Images []Image
 }
 
 func (o Options) texts() *texts.Texts {

@@ -3,6 +3,7 @@ package decoder
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Severity says what a problem means for the image.
@@ -27,6 +28,24 @@ type Problem struct {
 	What string `json:"what"`
 	// Where names what lies at Offset ("partition 2 (ext4 /)"); may be empty.
 	Where string `json:"where,omitempty"`
+}
+
+// Line is the problem for people, with where it is.
+func (p Problem) Line() string {
+	var at []string
+	if p.Offset >= 0 {
+		at = append(at, fmt.Sprintf("disk byte %d", p.Offset))
+	}
+	if p.FileOffset >= 0 {
+		at = append(at, fmt.Sprintf("file byte %d", p.FileOffset))
+	}
+	if p.Where != "" {
+		at = append(at, p.Where)
+	}
+	if len(at) == 0 {
+		return p.What
+	}
+	return p.What + " [" + strings.Join(at, ", ") + "]"
 }
 
 // MaxListed is how many problems of one severity a [Problems] keeps. All are
