@@ -3,8 +3,8 @@
 #
 #   testdata/gotest.sh unit|integration [PACKAGE]...      (default ./...)
 #
-# unit: everything without a build tag. integration: everything, with the tag
-# `integration`, two packages at a time, as root (it starts itself again
+# unit: everything without a build tag. integration: the packages that have tests
+# with the tag `integration`, two at a time, as root (it starts itself again
 # through sudo). MIGIMG_CI=1 makes internal/need fail a test that lacks something.
 # Shown are failures and a line per package; build/test-KIND.log has all of it.
 set -euo pipefail
@@ -13,7 +13,14 @@ export PATH="$PATH:/usr/local/go/bin:/usr/local/sbin:/usr/sbin:/sbin:$PWD/build/
 
 kind=${1:?usage: gotest.sh unit|integration [PACKAGE]...}
 shift
-[ $# -gt 0 ] || set -- ./...
+if [ $# -gt 0 ] && [ "$*" != ./... ]; then
+    :
+elif [ "$kind" = unit ]; then
+    set -- ./...
+else # the others' tests were run as unit tests
+    mapfile -t with < <(grep -rl --include='*_test.go' --exclude-dir=build '^//go:build integration' . | sed 's,/[^/]*$,,' | sort -u)
+    set -- "${with[@]}"
+fi
 flags=(-count=1 -v)
 case $kind in
 unit) ;;
