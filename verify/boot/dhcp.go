@@ -1,6 +1,7 @@
 package boot
 
 import (
+	"bytes"
 	"encoding/binary"
 	"net/netip"
 )
@@ -13,14 +14,20 @@ const (
 	longestFrame = 64 << 10
 )
 
-// packets reads a pcap stream in pieces, and finds the address that a DHCP server
-// gave.
+// packets reads a pcap stream in pieces, counts what the guest sent, and finds the
+// address that a DHCP server gave.
 type packets struct {
 	have    []byte // of what is not complete
 	begun   bool
 	broken  bool // no pcap: nothing is read any more
+	sent    int  // frames of the guest's
 	Address netip.Addr
 }
+
+// host begins the source addresses of QEMU's own frames (libslirp, slirp.h,
+// special_ethaddr). It asks for the guest when a connection is forwarded to it, whether
+// anything runs there or not.
+var host = []byte{0x52, 0x55}
 
 // feed takes bytes.
 func (p *packets) feed(b []byte) {
@@ -47,7 +54,11 @@ func (p *packets) feed(b []byte) {
 		if len(p.have) < pcapRecord+n {
 			break
 		}
-		if a, ok := acknowledged(p.have[pcapRecord : pcapRecord+n]); ok {
+		frame := p.have[pcapRecord : pcapRecord+n]
+		if len(frame) >= 12 && !bytes.HasPrefix(frame[6:], host) {
+			p.sent++
+		}
+		if a, ok := acknowledged(frame); ok {
 			p.Address = a
 		}
 		p.have = p.have[pcapRecord+n:]

@@ -69,7 +69,7 @@ func newWatch(timeout time.Duration) *watch {
 
 // look takes what is new at a time. done says that the verdict stands.
 func (w *watch) look(at time.Duration, l look) (done bool) {
-	if len(l.console)+len(l.firmware)+len(l.packets) > 0 {
+	if len(l.console)+len(l.firmware) > 0 {
 		w.changed = at
 	}
 	for _, line := range append(w.firmware.feed(l.firmware), w.firmware.rest()) {
@@ -89,10 +89,15 @@ func (w *watch) look(at time.Duration, l look) (done bool) {
 			w.line(at, line, true)
 		}
 	}
-	if l.graphics || w.packets.begun && len(l.packets) > 0 {
+	sent := w.packets.sent
+	w.packets.feed(l.packets)
+	if w.packets.sent > sent {
+		w.changed = at
+	}
+	if l.graphics || w.packets.sent > sent {
 		w.stirs()
 	}
-	if w.packets.feed(l.packets); w.packets.Address.IsValid() {
+	if w.packets.Address.IsValid() {
 		w.stage(at, Network)
 	}
 	if l.banner != "" {

@@ -205,6 +205,32 @@ func TestPanicBehindLogin(t *testing.T) {
 	}
 }
 
+// TestOwnPackets: QEMU asks for a guest that port 22 is wanted of. That is no sign of
+// life, and what the guest sends is one.
+func TestOwnPackets(t *testing.T) {
+	b := recorded(t)[:pcapHeader]
+	frame := func(from byte) []byte {
+		f := make([]byte, pcapRecord+42)
+		f[8] = 42
+		copy(f[pcapRecord:], []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x52, from, 0x0a, 0, 2, 2, 8, 6})
+		return f
+	}
+	for _, c := range []struct {
+		from    byte
+		verdict Verdict
+	}{{0x55, Fail}, {0x54, Unknown}} {
+		w := newWatch(3 * time.Minute)
+		w.look(0, look{firmware: []byte(seaBIOS), packets: b})
+		at := time.Second
+		for !w.look(at, look{packets: frame(c.from)}) {
+			at += time.Second
+		}
+		if r := w.result(at, Machine{}); r.Verdict != c.verdict {
+			t.Errorf("from %#x: %+v", c.from, r)
+		}
+	}
+}
+
 // TestHintTooEarly: a guest that had no time to go on has not failed.
 func TestHintTooEarly(t *testing.T) {
 	w := newWatch(10 * time.Second)
