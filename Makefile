@@ -10,7 +10,7 @@ VERSION ?= $(shell git -c safe.directory=$(CURDIR) describe --tags --always --di
 FUZZTIME ?= 30s
 PKG ?= ./...
 
-.PHONY: help build man demo test mutations test-unit test-integration golden fuzz bench bench-compress bench-s3 bench-maps bench-tracker bench-stall torture matrix look lint clean
+.PHONY: help build man demo test mutations test-unit test-integration golden fuzz bench bench-compress bench-s3 bench-maps bench-tracker bench-stall torture boots matrix look lint clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,6 +78,10 @@ torture: ## copies of a filesystem that is written to in every way, by migimg, d
 bench-stall: ## how long writers wait while a mount takes T0, with up to FILES=1000000 files (STALLS=3 FS=xfs)
 	testdata/install.sh test
 	go test -tags integration,torture -v -count=1 -timeout 4h -run '^TestStall$$' ./cmd/migimg
+
+boots: ## starts a disk by BIOS and UEFI on each bus, and broken ones, in QEMU, and prints the tables of docs/verify.md
+	testdata/install.sh test demo boots
+	testdata/boots.sh
 
 matrix: ## what is carried against what is used, per filesystem, variant and fill, in Markdown (FS="ext4 xfs" for a part)
 	testdata/install.sh test

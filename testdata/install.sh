@@ -2,7 +2,7 @@
 # Installs what `make demo`, `make test` and `make bench` need on Debian 12/13
 # and Ubuntu 22.04/24.04: only what is missing, quietly, as often as you like.
 #
-#   testdata/install.sh [demo|test|bench|lint|look|torture]...      (default: demo test)
+#   testdata/install.sh [demo|test|bench|lint|look|torture|boots]...      (default: demo test)
 #
 # A row is: the groups that need it, the program or the file, the packages that bring it
 # (the releases name some differently: all of them that exist are installed). A
@@ -28,8 +28,9 @@ test             qemu-nbd         qemu-utils
 demo,test        mmdebstrap       mmdebstrap
 demo,test        gpgv             gpgv
 demo,test        qemu-system-x86_64  qemu-system-x86 seabios
-test             /usr/share/qemu/firmware/60-edk2-x86_64.json  ovmf
-test             /usr/lib/grub/x86_64-efi/normal.mod  grub-efi-amd64-bin
+boots            /usr/share/qemu/firmware/60-edk2-x86_64.json  ovmf
+boots            /usr/lib/grub/x86_64-efi/normal.mod  grub-efi-amd64-bin
+boots            grub-mkimage     grub-common
 demo,test,bench  git              git
 demo,test,bench  make             make
 test             dumpe2fs         e2fsprogs

@@ -89,12 +89,17 @@ mkfs.ext4 -q -F -E offset=1048576 "$0" 62M; printf '\0\0' | dd of="$0" bs=1 seek
 	if !slices.Contains(b.Failure.Seen, "No bootable device.") {
 		t.Errorf("seen: %q", b.Failure.Seen)
 	}
-	a := r.Aspects[len(r.Aspects)-1]
-	if !slices.ContainsFunc(a.Problems, func(p verify.Problem) bool {
+	if ps := bootProblems(r); !slices.ContainsFunc(ps, func(p verify.Problem) bool {
 		return strings.HasPrefix(p.What, "preflight: boot.loader-present: ")
 	}) {
-		t.Errorf("%+v", a)
+		t.Errorf("%+v", ps)
 	}
+}
+
+// bootProblems is what the report says of the start.
+func bootProblems(r *verify.Report) []verify.Problem {
+	i := slices.IndexFunc(r.Aspects, func(a verify.Aspect) bool { return a.Name == bootAspect })
+	return r.Aspects[i].Problems
 }
 
 // TestVerifyBootKilled: QEMU ends with migimg, and leaves nothing.
