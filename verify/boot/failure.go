@@ -94,7 +94,7 @@ var signs = []sign{
 	// there is no code, or GRUB's next part is not where it was.
 	{NoBootable, silent, Loader, regexp.MustCompile(`^Booting from 0000:7c00`)},
 	{LoaderRescue, silent, Loader, regexp.MustCompile(`^GRUB$`)},
-	{NoBootable, hint, Kernel, regexp.MustCompile(`Boot failed: |BdsDxe: failed to (load|start)|No Boot(able)? (Device|Media)|Operating system not found|Missing operating system|PXE-E\d\d`)},
+	{NoBootable, hint, Kernel, regexp.MustCompile(`Boot failed: |BdsDxe: failed to (load|start)|No Boot(able)? (Device|Media)|Operating system not found|PXE-E\d\d`)},
 	// GRUB: its core without its modules, the shell without a configuration.
 	{LoaderRescue, final, Kernel, regexp.MustCompile(`^grub rescue>`)},
 	{LoaderShell, final, Kernel, regexp.MustCompile(`^grub>|^Minimal BASH-like line editing|^ *GNU GRUB.*Minimal BASH-like`)},
@@ -102,6 +102,8 @@ var signs = []sign{
 	{LoaderRescue, hint, Kernel, regexp.MustCompile(`^error: file .*\.mod' not found`)},
 	{LoaderError, hint, Kernel, regexp.MustCompile(`^error: .*(not found|you need to load the kernel first|unknown filesystem|no such (device|partition|disk)|invalid (magic|signature|sector)|out of memory|attempt to read or write outside|symbol .* not found)`)},
 	{LoaderError, hint, Kernel, regexp.MustCompile(`Could not find kernel image|Failed to load COM32|No DEFAULT or UI configuration directive`)}, // SYSLINUX
+	// The boot sectors of Windows, of MBR and NTFS.
+	{LoaderRescue, final, Kernel, regexp.MustCompile(`^(BOOTMGR|NTLDR) is (missing|compressed)|^A disk read error occurred|^(Missing|Error loading) operating system`)},
 	// The kernel.
 	{InitramfsFail, detail, Root, regexp.MustCompile(`Initramfs unpacking failed|rootfs image is not initramfs|invalid magic at start of compressed archive`)},
 	{NoRoot, final, "", regexp.MustCompile(`VFS: Unable to mount root fs`)},
