@@ -115,7 +115,7 @@ func TestBoots(t *testing.T) {
 			}
 			row := []string{g.name, said, "", "", ""}
 			if f != nil {
-				row[2], row[3], row[4] = "`"+string(f.Kind)+"`", "`"+strings.ReplaceAll(f.Seen[len(f.Seen)-1], "`", "'")+"`", fmt.Sprintf("%.0f", r.Boot.Seconds)
+				row[2], row[3], row[4] = "`"+string(f.Kind)+"`", "`"+strings.TrimSpace(strings.ReplaceAll(f.Seen[len(f.Seen)-1], "`", "'"))+"`", fmt.Sprintf("%.0f", r.Boot.Seconds)
 			}
 			table.add(t, "| "+strings.Join(row, " | ")+" |")
 		})
