@@ -19,8 +19,15 @@ type behind struct {
 	under bool               // a drop is under way
 }
 
-// restart begins anew with a reader that has jumped to off.
-func (b *behind) restart(off int64) { b.from = off }
+// restart begins anew with a reader that has jumped to off from next. The kernel's own
+// reading ahead asks out of order, at the beginning as well: what is near is no jump.
+func (b *behind) restart(off, next int64) {
+	if off >= b.from-keepBehind && off <= next+keepBehind {
+		b.from = min(b.from, off)
+		return
+	}
+	b.from = off
+}
 
 // passed drops what lies far enough before off. The kernel waits for pages that
 // are being read, by anybody, so this must not: a request would wait for itself.

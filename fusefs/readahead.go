@@ -62,8 +62,8 @@ func (s *stream) read(ctx context.Context, off, n int64) (fuse.ReadResult, bool)
 		s.next = max(s.next, off+n)
 	default:
 		before, s.run = 0, n
+		s.behind.restart(off, s.next)
 		s.next = off + n
-		s.behind.restart(off)
 	}
 	first, last := off/chunkSize, (off+n-1)/chunkSize
 	ahead := int64(-1) // nothing new is read; what is there serves jumps, too

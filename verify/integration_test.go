@@ -314,8 +314,8 @@ func TestOtherReaders(t *testing.T) {
 	need.Tool(t, "7z")
 	raw := contents(t, disk)
 	for i, c := range realImages {
-		if c.format == Raw || c.name == "vmdk-stream" { // 7-Zip wants the end-of-stream marker
-			continue
+		if c.format == Raw || c.name == "vmdk-stream" || strings.Contains(c.name, "zstd") {
+			continue // 7-Zip wants the end-of-stream marker, and has no zstd
 		}
 		t.Run(c.name, func(t *testing.T) {
 			path := convert(t, disk, i)
