@@ -198,9 +198,7 @@ func mountFS(t testing.TB, dev string, opts string) (point string, umount func()
 	umount = func() {
 		if !done {
 			done = true
-			// A test that runs at the same time starts programs, and until they have
-			// begun they hold what we have open.
-			eventually(t, "umount "+point, func() bool { return exec.Command("umount", point).Run() == nil })
+			umountFS(t, point)
 		}
 	}
 	t.Cleanup(func() {
@@ -209,6 +207,13 @@ func mountFS(t testing.TB, dev string, opts string) (point string, umount func()
 		}
 	})
 	return point, umount
+}
+
+// umountFS unmounts a filesystem. What runs at the same time starts programs, and until
+// they have begun they hold what we have open.
+func umountFS(t testing.TB, point string) {
+	t.Helper()
+	eventually(t, "umount "+point, func() bool { return exec.Command("umount", point).Run() == nil })
 }
 
 // mountMigimg mounts a device with the program until the test ends.

@@ -208,7 +208,7 @@ func (s *stage) look(t *testing.T, image string) (point string, done func()) {
 	_ = os.Mkdir(point, 0o755)
 	run(t, "mount", "-o", s.opts, dev, point)
 	return point, func() {
-		run(t, "umount", point)
+		umountFS(t, point)
 		detach(dev, image)
 		forget()
 	}
