@@ -121,6 +121,9 @@ func mount(c *cli.Context, path, point string, o sourceOptions, perm permissions
 	if err := ready(); err != nil {
 		return errors.Join(err, server.Unmount())
 	}
+	if err := confine(); err != nil {
+		fmt.Fprintln(os.Stderr, "migimg: warning: the mount keeps more rights than it needs:", err)
+	}
 	go docs.reports.keep(ctx)
 	gone := make(chan struct{})
 	go func() { server.Wait(); close(gone) }()
