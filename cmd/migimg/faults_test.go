@@ -15,9 +15,9 @@ import (
 	"migimg/internal/need"
 )
 
-// faulty attaches the file to a loop device whose given 512-byte sector cannot
+// withBadSector attaches the file to a loop device whose given 512-byte sector cannot
 // be read, until the test ends.
-func faulty(t *testing.T, file string, sector string) string {
+func withBadSector(t *testing.T, file string, sector string) string {
 	t.Helper()
 	need.Tool(t, "nbdkit", "nbdfuse")
 	script, err := filepath.Abs("../../testdata/faulty.sh")
@@ -40,7 +40,7 @@ func TestBadSector(t *testing.T) {
 	path, _ := fragmentedDisk().make(t)
 	good := mountMigimg(t, path)
 	bad := inLongFile(t, path)
-	dev := faulty(t, path, itoa(bad/512))
+	dev := withBadSector(t, path, itoa(bad/512))
 	point := mountMigimg(t, dev)
 	for _, f := range statusOf(t, point).Files {
 		if f.Format == "raw" {
@@ -138,7 +138,7 @@ func TestBadSectorInFreeSpace(t *testing.T) {
 	if free == 0 {
 		t.Fatal("no small gap in the map")
 	}
-	point := mountMigimg(t, faulty(t, path, itoa(free/512)))
+	point := mountMigimg(t, withBadSector(t, path, itoa(free/512)))
 	for _, f := range statusOf(t, point).Files {
 		run(t, "cp", filepath.Join(point, f.Path), filepath.Join(tempDir(t), "copy"))
 	}

@@ -199,6 +199,13 @@ func mountFS(t testing.TB, dev string, opts string) (point string, umount func()
 		if !done {
 			done = true
 			umountFS(t, point)
+			// Another mount namespace that came to be meanwhile has the filesystem mounted
+			// until it ends, and what is not written yet.
+			eventually(t, dev+" is mounted nowhere", func() bool {
+				fd, err := unix.Open(dev, unix.O_RDONLY|unix.O_EXCL|unix.O_CLOEXEC, 0)
+				unix.Close(fd)
+				return err == nil
+			})
 		}
 	}
 	t.Cleanup(func() {

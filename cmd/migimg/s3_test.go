@@ -183,7 +183,7 @@ func s3Remounted(t *testing.T, s *s3server, disk string, fsAt int64, point strin
 
 // s3BadSector: what cannot be read whole becomes no object.
 func s3BadSector(t *testing.T, s *s3server, disk string) {
-	image := filepath.Join(mountMigimg(t, faulty(t, disk, itoa(inLongFile(t, disk)/512))), "disk.qcow2")
+	image := filepath.Join(mountMigimg(t, withBadSector(t, disk, itoa(inLongFile(t, disk)/512))), "disk.qcow2")
 	for key, command := range map[string][]string{
 		"bad-rclone.qcow2": append(append([]string{"rclone"}, rcloneFlags()...), "--retries", "1", "copyto", image, ":s3:images/bad-rclone.qcow2"),
 		"bad-aws.qcow2":    {"aws", "--endpoint-url", s.endpoint, "s3", "cp", "--no-progress", image, "s3://images/bad-aws.qcow2"},
