@@ -74,6 +74,9 @@ func (s *stage) umount(t *testing.T) {
 		}
 	}
 	detach(s.dev, s.image)
+	// Another mount namespace may have it mounted still: it would go on writing, to what
+	// is mounted anew.
+	eventually(t, s.dev+" lets go of "+s.image, func() bool { return run(t, "losetup", "-j", s.image) == "" })
 	forget()
 }
 
