@@ -82,7 +82,7 @@ func (h *handle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadRes
 	r, ok := h.stream.read(ctx, off, n)
 	switch {
 	case r != nil || !ok:
-	case h.root.mayWait == nil || !h.root.mayWait():
+	case n <= smallRead && (h.root.mayWait == nil || !h.root.mayWait()), n > maxRead: // the kernel does not ask for more
 		if m, err := h.file.Reader.ReadAt(dest[:n], off); int64(m) < n {
 			h.root.stats.errors.Add(1)
 			return nil, errno(err)

@@ -58,13 +58,21 @@ func dying(ctx context.Context) bool {
 	return true
 }
 
-// smallRead is up to which size buffers of reads of their own are made small.
+// smallRead is up to which size reads that pass the chunks by are many at a time.
 const smallRead = 64 << 10
+
+// largeReads is how many larger ones are done at a time: of more readers the others
+// wait, for a device is not faster with more, and their buffers would be most of the
+// daemon's memory.
+const largeReads = 4
 
 // buffers are for reads that pass the chunks by. Their memory cannot be
 // go-fuse's: that is taken back when an interrupted read is answered, though the
 // device may still be writing to it.
-var smallBuffers, largeBuffers = newBuffers(smallRead), newBuffers(maxRead)
+var (
+	smallBuffers, largeBuffers = newBuffers(smallRead), newBuffers(maxRead)
+	turns                      = make(chan struct{}, largeReads)
+)
 
 func newBuffers(size int) *sync.Pool {
 	return &sync.Pool{New: func() any { b := make([]byte, size); return &b }}
@@ -78,25 +86,28 @@ type own struct {
 	err  error
 }
 
-// readOwn reads n bytes, and returns nil if the reader is killed meanwhile.
+// readOwn reads n bytes, at most maxRead, and returns nil if the reader is killed
+// meanwhile.
 func readOwn(ctx context.Context, f *File, off, n int64) *own {
 	o := &own{pool: smallBuffers, n: int(n)}
 	if n > smallRead {
 		o.pool = largeBuffers
 	}
-	if n > maxRead { // the kernel does not ask for as much
-		b := make([]byte, n)
-		o.pool, o.buf = new(sync.Pool), &b
-	} else {
-		o.buf = o.pool.Get().(*[]byte)
-	}
 	done := make(chan struct{})
 	go func() {
+		if o.pool == largeBuffers {
+			turns <- struct{}{}
+		}
+		o.buf = o.pool.Get().(*[]byte)
 		o.err = readFull(f.Reader, (*o.buf)[:n], off)
 		close(done)
 	}()
 	if !wait(ctx, done) {
-		return nil // the buffer is the collector's, when the device is done with it
+		go func() { // when the device is done with the buffer
+			<-done
+			o.Done()
+		}()
+		return nil
 	}
 	return o
 }
@@ -113,4 +124,9 @@ func (o *own) Bytes(buf []byte) ([]byte, fuse.Status) {
 }
 
 // Done is called when the kernel has the bytes.
-func (o *own) Done() { o.pool.Put(o.buf) }
+func (o *own) Done() {
+	o.pool.Put(o.buf)
+	if o.pool == largeBuffers {
+		<-turns
+	}
+}

@@ -10,7 +10,7 @@ import (
 const (
 	// maxChunks bounds the memory of all readers together. A reader that finds
 	// none left is served without reading ahead.
-	maxChunks = 40
+	maxChunks = 16
 	// hugePage is where the kernel can put a huge page, in bytes, on the machines
 	// that have them of this size; elsewhere it is only an alignment.
 	hugePage = 2 << 20

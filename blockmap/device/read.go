@@ -2,7 +2,6 @@ package device
 
 import (
 	"io"
-	"sync"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -16,13 +15,29 @@ const bounceSize = 1 << 20
 // alignment.
 const bounceAlign = 4096
 
-// bouncePool holds *[]byte of bounceSize bytes aligned to bounceAlign.
-var bouncePool = sync.Pool{New: func() any {
+// bounces is how many bounce buffers there are, at most: they are held for one request
+// to the kernel, and a device is not faster with more.
+const bounces = 8
+
+// bouncePool holds those that are not in use: bounceSize bytes aligned to bounceAlign, or
+// nil for one that has not been made yet.
+var bouncePool = func() chan []byte {
+	c := make(chan []byte, bounces)
+	for range bounces {
+		c <- nil
+	}
+	return c
+}()
+
+// bounceBuffer waits for a bounce buffer, which goes back into bouncePool.
+func bounceBuffer() []byte {
+	if b := <-bouncePool; b != nil {
+		return b
+	}
 	b := make([]byte, bounceSize+bounceAlign)
 	skip := int(-uintptr(unsafe.Pointer(&b[0])) & (bounceAlign - 1))
-	b = b[skip : skip+bounceSize]
-	return &b
-}}
+	return b[skip : skip+bounceSize]
+}
 
 // ReadAt reads as io.ReaderAt has it. When a sector cannot be read, n is the
 // number of bytes before it and the error is the kernel's (EIO, as a rule), so
@@ -88,8 +103,8 @@ func (d *Device) pread(fd uintptr, p []byte, off int64) (int, error) {
 
 // bounce reads the start of p, up to bounceSize, through an aligned buffer.
 func (d *Device) bounce(p []byte, off int64) (int, error) {
-	b := *bouncePool.Get().(*[]byte)
-	defer bouncePool.Put(&b)
+	b := bounceBuffer()
+	defer func() { bouncePool <- b }()
 	from := off / d.offAlign * d.offAlign
 	to := (off + int64(len(p)) + d.offAlign - 1) / d.offAlign * d.offAlign
 	to = min(to, from+bounceSize)

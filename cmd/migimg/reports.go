@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"syscall"
@@ -60,8 +61,10 @@ func (r *reports) keep(ctx context.Context) {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
+	debug.FreeOSMemory() // what planning took is of no use while images are served
 	for {
 		_, _ = r.current() // an error is for the one who opens the document
+		debug.FreeOSMemory()
 		select {
 		case <-ctx.Done():
 			return
