@@ -3,7 +3,6 @@ package device
 import (
 	"errors"
 	"fmt"
-	"migimg/blockmap/device/mounttable"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,6 +10,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"migimg/blockmap/device/mounttable"
 )
 
 // Roots are where the machine's own filesystems are; tests put fixtures there.
@@ -74,8 +75,8 @@ type node struct {
 }
 
 // Uses lists how the running system uses the device, its partitions and what is
-// stacked on them; for an image file, the loop devices over it. The mount table
-// is that of PID 1, so that mounts hidden from a container are seen.
+// stacked on them; for an image file, the loop devices over it. Mounts that are hidden
+// from this process, or from all but a container, are seen as well.
 func (d *Device) Uses(roots Roots) ([]Use, error) {
 	roots = roots.or()
 	nodes, err := d.nodes(roots)
@@ -194,35 +195,6 @@ func (d *Device) loops(roots Roots) []string {
 		}
 	}
 	return out
-}
-
-type mount struct {
-	dev, source   uint64
-	point, fstype string
-	write         bool
-}
-
-// mounts reads the mount table.
-func mounts(roots Roots) ([]mount, error) {
-	rows, err := mounttable.Read(filepath.Join(roots.Proc, "1/mountinfo"))
-	var cannot *os.PathError
-	if errors.As(err, &cannot) && cannot.Op == "open" {
-		rows, err = mounttable.Read(filepath.Join(roots.Proc, "self/mountinfo"))
-	}
-	if err != nil {
-		return nil, fmt.Errorf("reading the mount table: %w", err)
-	}
-	var out []mount
-	for _, r := range rows {
-		m := mount{dev: r.Dev, point: r.Point, fstype: r.FSType, write: slices.Contains(strings.Split(r.Super, ","), "rw")}
-		// btrfs mounts have an anonymous device number; the source tells.
-		var st unix.Stat_t
-		if strings.HasPrefix(r.Source, "/") && unix.Stat(r.Source, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFBLK {
-			m.source = st.Rdev
-		}
-		out = append(out, m)
-	}
-	return out, nil
 }
 
 // swaps reads which block devices are swapped to.

@@ -15,6 +15,7 @@ import (
 // kept are the capabilities that a mount needs while it is served.
 const kept = 1<<unix.CAP_SYS_ADMIN | // unmount, thaw, remove btrfs snapshots, mount a guest's filesystem read-only for a new report
 	1<<unix.CAP_DAC_READ_SEARCH | // read the server's files for a new report, whoever owns them
+	1<<unix.CAP_SYS_PTRACE | // read the mount tables of PID 1 and of containers
 	1<<unix.CAP_FOWNER | // without changing when they were read last (O_NOATIME)
 	1<<unix.CAP_IPC_LOCK // pinned memory
 

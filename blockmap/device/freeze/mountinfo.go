@@ -2,13 +2,14 @@ package freeze
 
 import (
 	"fmt"
-	"migimg/blockmap/device/mounttable"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"migimg/blockmap/device/mounttable"
 )
 
 // mount is a row of the mount table.
@@ -42,17 +43,17 @@ func (m mount) upper() string {
 	return ""
 }
 
-// readMounts reads our own mount table and, where it can be seen, that of PID 1.
-// Mount ids are unique on the machine.
+// readMounts reads the mount tables of all namespaces. Mount ids are unique
+// on the machine.
 func readMounts() ([]mount, error) {
+	spaces, err := mounttable.All("/proc")
+	if err != nil {
+		return nil, err
+	}
 	var out []mount
 	seen := map[int]bool{}
-	for i, name := range []string{"/proc/self/mountinfo", "/proc/1/mountinfo"} {
-		rows, err := mounttable.Read(name)
-		if err != nil && i == 0 {
-			return nil, fmt.Errorf("reading the mount table: %w", err)
-		}
-		for _, r := range rows {
+	for _, space := range spaces {
+		for _, r := range space.Rows {
 			if !seen[r.ID] {
 				seen[r.ID] = true
 				out = append(out, mount{r})
