@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -23,6 +24,15 @@ const (
 	iocFreeze = 0xc0045877
 	iocThaw   = 0xc0045878
 )
+
+// tornScans is how often a filesystem is scanned in each round while it is written to;
+// MIGIMG_TORN says otherwise.
+var tornScans = func() int {
+	if n, err := strconv.Atoi(os.Getenv("MIGIMG_TORN")); err == nil {
+		return n
+	}
+	return 10
+}()
 
 // rounds of the live part, each at another moment of the writer's.
 const rounds = 3
@@ -81,7 +91,9 @@ func (x *trial) freezeUnderWrites(t *testing.T, path func(string) string) {
 			writers.Go(func() { w.run(ctx) })
 		}
 		time.Sleep(300 * time.Millisecond)
-		x.scanMoving(t, path("live"))
+		for range tornScans {
+			x.scanMoving(t, path("live"))
+		}
 		thaw := freeze(t, dir)
 		copyTo("frozen")
 		thaw()
@@ -102,7 +114,7 @@ func (x *trial) scanMoving(t *testing.T, img string) {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	var files blockmap.Files
-	_, info, err := blockmap.Scan(ctx, blockmap.Bytes(f, x.size, 512), []blockmap.Scanner{x.Scanner}, blockmap.ScanOptions{
+	m, info, err := blockmap.Scan(ctx, blockmap.Bytes(f, x.size, 512), []blockmap.Scanner{x.Scanner}, blockmap.ScanOptions{
 		Frozen: func(string) bool { return true }, Files: &files,
 	})
 	if err != nil {
@@ -110,6 +122,9 @@ func (x *trial) scanMoving(t *testing.T, img string) {
 	}
 	if strings.Contains(info.Whole, "crashed") {
 		t.Error(info.Whole)
+	}
+	if info.Whole != "" && m.Bytes() != x.size {
+		t.Errorf("carried whole, for %s, are %d bytes of %d", info.Whole, m.Bytes(), x.size)
 	}
 }
 
