@@ -54,6 +54,7 @@ func (r *Report) Anonymise() {
 	}
 	if o := r.OS; o != nil {
 		str(&o.ID, &o.VersionID, &o.Pretty)
+		o.Hostname = a.tag("host", o.Hostname)
 		for i := range o.Kernels {
 			str(&o.Kernels[i].Version, &o.Kernels[i].Path)
 			o.Kernels[i].Initrds = a.texts(o.Kernels[i].Initrds)

@@ -214,7 +214,7 @@ func osInfo(f *facts.Facts) *OSInfo {
 	if !f.Guest.Found {
 		return nil
 	}
-	o := &OSInfo{ID: f.OS.ID, VersionID: f.OS.VersionID, Pretty: f.OS.Pretty, Firmware: f.Firmware.Mode, Loader: f.Boot.Loader}
+	o := &OSInfo{ID: f.OS.ID, Hostname: f.State.Identity.Hostname, VersionID: f.OS.VersionID, Pretty: f.OS.Pretty, Firmware: f.Firmware.Mode, Loader: f.Boot.Loader}
 	seen := map[string]bool{}
 	for i, e := range f.Boot.Entries {
 		isDefault := i == f.Boot.Default

@@ -11,7 +11,7 @@ import (
 
 // SchemaVersion is the document's: a minor change only adds fields, and readers
 // ignore fields they do not know.
-const SchemaVersion = "1.0"
+const SchemaVersion = "1.1"
 
 // Verdict is what the checks come to.
 type Verdict string
@@ -104,7 +104,9 @@ type OutputResult struct {
 
 // OSInfo is the operating system.
 type OSInfo struct {
-	ID        string       `json:"id,omitempty"`
+	ID string `json:"id,omitempty"`
+	// Hostname is what the guest's own files call it.
+	Hostname  string       `json:"hostname,omitempty"`
 	VersionID string       `json:"version_id,omitempty"`
 	Pretty    string       `json:"pretty,omitempty"`
 	Firmware  string       `json:"firmware,omitempty"`

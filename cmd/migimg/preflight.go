@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -77,12 +76,12 @@ func preflightReport(c *cli.Context, path string, o reportOptions) (*preflight.R
 		if err != nil {
 			return nil, err
 		}
-		var r preflight.Report
-		if err := json.Unmarshal(b, &r); err != nil {
+		r, err := preflight.Read(b)
+		if err != nil {
 			return nil, fmt.Errorf("%s/preflight.json: %w", abs, err)
 		}
-		if fits(&r, o) {
-			return &r, nil
+		if fits(r, o) {
+			return r, nil
 		}
 		s, err := readStatus(abs)
 		if err != nil {
