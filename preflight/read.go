@@ -2,11 +2,13 @@ package preflight
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/go-json-experiment/json" // encoding/json/v2
+	"github.com/go-json-experiment/json/jsontext"
 
 	"migimg/preflight/checks"
 )
@@ -33,24 +35,22 @@ func Read(doc []byte) (*Report, error) {
 	if bytes.Count(doc, []byte{','}) > maxValues {
 		return nil, fmt.Errorf("has more than %d values, which no preflight report has", maxValues)
 	}
-	var head struct {
-		Schema  string `json:"$schema"`
-		Version string `json:"schema_version"`
-	}
-	if err := decode(doc, &head); err != nil {
-		return nil, err
-	}
-	switch {
-	case head.Schema != SchemaID && strings.HasPrefix(head.Schema, strings.TrimSuffix(SchemaID, "1")):
-		return nil, fmt.Errorf("a preflight report of another version: its schema is %.80q, and this program reads %s", head.Schema, SchemaID)
-	case head.Schema != SchemaID:
-		return nil, fmt.Errorf("no preflight report: its $schema is %.80q, not %s", head.Schema, SchemaID)
-	}
-	if major, _, _ := strings.Cut(head.Version, "."); major != "1" {
-		return nil, fmt.Errorf("a preflight report of another version: %.20q, and this program reads 1.x", head.Version)
-	}
 	r := &Report{}
-	if err := decode(doc, r); err != nil {
+	err := decode(doc, r)
+	if r.Schema == "" && err != nil { // it may come later
+		r.Schema = SchemaOf(doc)
+	}
+	major, _, _ := strings.Cut(r.SchemaVersion, ".")
+	switch {
+	case r.Schema == "" && err != nil:
+		return nil, err
+	case r.Schema != SchemaID && strings.HasPrefix(r.Schema, strings.TrimSuffix(SchemaID, "1")):
+		return nil, fmt.Errorf("a preflight report of another version: its schema is %.80q, and this program reads %s", r.Schema, SchemaID)
+	case r.Schema != SchemaID:
+		return nil, fmt.Errorf("no preflight report: its $schema is %.80q, not %s", r.Schema, SchemaID)
+	case major != "1" && err == nil:
+		return nil, fmt.Errorf("a preflight report of another version: %.20q, and this program reads 1.x", r.SchemaVersion)
+	case err != nil:
 		return nil, err
 	}
 	if err := r.sound(); err != nil {
@@ -59,22 +59,32 @@ func Read(doc []byte) (*Report, error) {
 	return r, nil
 }
 
+// SchemaOf is the $schema that a JSON document names; empty where it names none, or
+// is not whole.
+func SchemaOf(doc []byte) string {
+	var head struct {
+		Schema string `json:"$schema"`
+	}
+	if json.Unmarshal(doc, &head) != nil {
+		return ""
+	}
+	return head.Schema
+}
+
 // decode is json.Unmarshal, with errors for people that got a file.
 func decode(doc []byte, v any) error {
 	err := json.Unmarshal(doc, v)
-	var syntax *json.SyntaxError
-	var kind *json.UnmarshalTypeError
+	var syntax *jsontext.SyntacticError
+	var kind *json.SemanticError
 	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &syntax) && syntax.Offset >= int64(len(doc)), errors.Is(err, io.ErrUnexpectedEOF):
+	case errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("cut short: it ends after %d bytes, in the middle of the JSON", len(doc))
 	case errors.As(err, &syntax):
-		return fmt.Errorf("no JSON: byte %d: %w", syntax.Offset, err)
+		return fmt.Errorf("no JSON: byte %d: %w", syntax.ByteOffset, syntax.Err)
 	case errors.As(err, &kind):
-		return fmt.Errorf("no preflight report: byte %d: %s is no %s", kind.Offset, kind.Value, or(kind.Field, "report"))
+		return fmt.Errorf("no preflight report: byte %d: %.200s is of another kind there", kind.ByteOffset, or(string(kind.JSONPointer), "the document"))
 	}
-	return fmt.Errorf("no JSON: %w", err)
+	return err
 }
 
 // sound is what else has to hold: the schema says it of a document, but not that

@@ -1,0 +1,139 @@
+// Package fleet makes the preflight reports of many hosts for tests, by varying
+// reports that the program has written.
+package fleet
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"migimg/preflight"
+	"migimg/preflight/checks"
+)
+
+// Options are how many hosts there are, and what of. Equal options make equal files.
+type Options struct {
+	Hosts int
+	// Targets that the reports are for besides those of the samples, which are
+	// tencent and kvm.
+	Targets []string
+	Seed    uint64
+}
+
+// Write writes a file HOST.json for each host into a folder. samples is where the
+// reports preflight/testdata/{ready,blocked}.json are.
+func Write(dir, samples string, o Options) error {
+	var docs [][]byte
+	for _, name := range []string{"ready", "blocked"} {
+		b, err := os.ReadFile(filepath.Join(samples, name+".json"))
+		if err != nil {
+			return err
+		}
+		docs = append(docs, b)
+	}
+	g := &generator{o: o, rand: rand.New(rand.NewPCG(o.Seed, 1))} // #nosec G404: tests
+	for i := range o.Hosts {
+		name := fmt.Sprintf("%s%04d.%s.example.com", pick(g, roles), i, pick(g, sites))
+		b, err := g.host(name, docs)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(dir, name+".json"), b, 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+var (
+	roles   = []string{"web", "db", "app", "mail", "build", "cache", "proxy", "files"}
+	sites   = []string{"fra", "tyo", "sha", "nyc"}
+	systems = []struct{ id, version, pretty, kernel string }{
+		{"debian", "12", "Debian GNU/Linux 12 (bookworm)", "6.1.0-%d-amd64"}, {"debian", "10", "Debian GNU/Linux 10 (buster)", "4.19.0-%d-amd64"},
+		{"ubuntu", "22.04", "Ubuntu 22.04.5 LTS", "5.15.0-%d-generic"}, {"rhel", "8.10", "Red Hat Enterprise Linux 8.10 (Ootpa)", "4.18.0-553.%d.1.el8_10.x86_64"},
+		{"centos", "7", "CentOS Linux 7 (Core)", "3.10.0-1160.%d.1.el7.x86_64"}, {"sles", "15.5", "SUSE Linux Enterprise Server 15 SP5", "5.14.21-150500.%d-default"},
+	}
+)
+
+type generator struct {
+	o    Options
+	rand *rand.Rand
+}
+
+func pick[T any](g *generator, list []T) T { return list[g.rand.IntN(len(list))] }
+
+// host is a report: the ready sample, with some of the other one's findings, and a
+// few that any machine may have.
+func (g *generator) host(name string, docs [][]byte) ([]byte, error) {
+	var r, bad preflight.Report
+	if err := json.Unmarshal(docs[0], &r); err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(docs[1], &bad); err != nil {
+		return nil, err
+	}
+	healthy := g.rand.IntN(100) < 35
+	for i := range r.Checks {
+		switch n := g.rand.IntN(100); {
+		case bad.Checks[i].Status != r.Checks[i].Status && !healthy && n < 45:
+			r.Checks[i] = bad.Checks[i]
+		case n < 2 && (!healthy || r.Checks[i].Severity != checks.Blocker):
+			g.change(&r.Checks[i], checks.Unknown, "/etc/%s could not be read: permission denied")
+		case n < 4 && (!healthy || r.Checks[i].Severity != checks.Blocker):
+			g.change(&r.Checks[i], checks.Fail, "/srv/%s is not as it has to be")
+		}
+	}
+	for k, id := range g.o.Targets {
+		like := r.Targets[k%2].ID
+		t := r.Targets[k%2]
+		t.ID, t.Title = id, "Target "+id
+		r.Targets = append(r.Targets, t)
+		for i := range r.Checks {
+			c := &r.Checks[i]
+			c.StatusBy[id], c.SeverityBy[id] = c.StatusBy[like], c.SeverityBy[like]
+			if by, ok := c.SummaryBy[like]; ok {
+				c.SummaryBy[id], c.MessageBy[id] = by, c.MessageBy[like]
+			}
+		}
+	}
+	// A waiver that is about nothing: the verdicts are made anew.
+	r.Waive([]preflight.Waiver{{Check: "-"}}, r.GeneratedAt)
+	r.Waivers = nil
+	r.GeneratedAt = r.GeneratedAt.Add(time.Duration(g.rand.IntN(86400)) * time.Second)
+	r.Source.Device = pick(g, []string{"/dev/sda", "/dev/vda", "/dev/nvme0n1"})
+	r.Source.SizeBytes = int64(20+10*g.rand.IntN(200)) << 30
+	r.Source.CarriedBytes = r.Source.SizeBytes / int64(2+g.rand.IntN(9))
+	s := pick(g, systems)
+	r.OS.Hostname, _, _ = strings.Cut(name, ".")
+	r.OS.ID, r.OS.VersionID, r.OS.Pretty = s.id, s.version, s.pretty
+	if g.rand.IntN(3) == 0 {
+		r.OS.Firmware = "uefi"
+	}
+	var b bytes.Buffer
+	if err := r.WriteJSON(&b); err != nil {
+		return nil, err
+	}
+	uuid := func(n int) string {
+		return fmt.Sprintf("%08x-%04x-%04x-%04x-%012x", g.rand.Uint32(), n, g.rand.IntN(1<<16), g.rand.IntN(1<<16), g.rand.Int64N(1<<48))
+	}
+	return []byte(strings.NewReplacer("11111111-2222-3333-4444-555555555555", uuid(1), "6.1.0-test-amd64", fmt.Sprintf(s.kernel, 10+g.rand.IntN(20))).Replace(b.String())), nil
+}
+
+// change makes a check find something of this host's own.
+func (g *generator) change(c *preflight.CheckResult, s checks.Status, format string) {
+	name := pick(g, []string{"fstab", "sshd", "network", fmt.Sprintf("data%d", g.rand.IntN(1000))})
+	m := []checks.Message{{ID: format, Args: []string{name}}}
+	c.Status, c.Summary, c.Message, c.SummaryBy, c.MessageBy = s, fmt.Sprintf(format, name), m, nil, nil
+	for id := range c.StatusBy {
+		c.StatusBy[id] = string(s)
+	}
+	if s == checks.Fail {
+		c.Remedies = []checks.Remediation{{Type: "hint", Text: "Put " + name + " right.", Message: checks.Message{ID: "Put %s right.", Args: []string{name}}},
+			{Type: "command", Where: "guest", Root: true, Argv: [][]string{{"restorecon", "-v", fmt.Sprintf("/srv/%d", g.rand.IntN(1000))}}}}
+	}
+}
