@@ -11,7 +11,7 @@ testdata/install.sh look
 out=$PWD/build/look
 mkdir -p "$out"
 if [ $# -eq 0 ]; then
-    MIGIMG_LOOK=$out go test -count=1 -run '^Test(HTML|ManyTargets|Images)$' ./preflight/render
+    MIGIMG_LOOK=$out go test -count=1 -run '^Test(HTML|ManyTargets|Images|FleetHTML)$' ./preflight/render
     set -- "$out"/*.html
 fi
 profile=$(mktemp -d)

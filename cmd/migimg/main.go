@@ -45,7 +45,7 @@ rclone or an object storage's own tool. The device is never written.
 		EnableBashCompletion: true,
 		Commands: []*cli.Command{
 			mountCommand(), exportCommand(), umountCommand(), pauseCommand(), resumeCommand(), thawCommand(), mapCommand(), inspectCommand(),
-			preflightCommand(), verifyCommand(), manifestCommand(), digestCommand(), syncCommand(), statusCommand(), versionCommand(), generateCommand(),
+			preflightCommand(), reportCommand(), verifyCommand(), manifestCommand(), digestCommand(), syncCommand(), statusCommand(), versionCommand(), generateCommand(),
 		},
 		ExitErrHandler: func(*cli.Context, error) {}, // main decides
 		CommandNotFound: func(c *cli.Context, name string) {

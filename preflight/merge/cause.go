@@ -14,10 +14,10 @@ type Cause struct {
 	Check, Code, Title, Impact string
 	// Open: the check could not be decided; else it found something.
 	Open bool
-	// Fix is what is to be done on one of the hosts, Same that it is the same on
-	// all of them. Else they differ in names, versions or UUIDs.
-	Fix  int
-	Same bool
+	// Fix is what is to be done on one of the hosts, Host, and Same that it is the
+	// same on all of them. Else they differ in names, versions or UUIDs.
+	Fix, Host int
+	Same      bool
 	// All is for any target, By for each, in the order of Fleet.Targets.
 	All Tally
 	By  []Tally
@@ -107,7 +107,7 @@ func (cs *causes) count(f *Fleet) {
 			x.Cause = places[x.Cause]
 			c := &cs.all[x.Cause]
 			if !used[x.Cause] {
-				used[x.Cause], c.Fix = true, x.Fix
+				used[x.Cause], c.Fix, c.Host = true, x.Fix, i
 			}
 			c.Same = c.Same && c.Fix == x.Fix
 		}
@@ -212,6 +212,35 @@ func kinds(list []checks.Remediation) (fine, coarse string) {
 		}
 	}
 	return a.String(), b.String()
+}
+
+// Common is the fix with an ellipsis for what is a host's own.
+func (x Fix) Common() Fix {
+	out := slices.Clone(x)
+	mask := func(word string) string {
+		if own.MatchString(word) {
+			return "…"
+		}
+		return word
+	}
+	for i := range out {
+		m := &out[i]
+		m.Argv = slices.Clone(m.Argv)
+		for k, argv := range m.Argv {
+			m.Argv[k] = slices.Clone(argv)
+			for n := range argv {
+				m.Argv[k][n] = mask(argv[n])
+			}
+		}
+		if m.Message.ID != "" {
+			m.Message.Args = slices.Clone(m.Message.Args)
+			for n, a := range m.Message.Args {
+				m.Message.Args[n] = mask(a)
+			}
+			m.Text = m.Message.String()
+		}
+	}
+	return out
 }
 
 // fixKey tells fixes apart.

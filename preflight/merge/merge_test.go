@@ -440,4 +440,3 @@ func TestUnreadable(t *testing.T) {
 		t.Error("goes on when it should stop")
 	}
 }
-

@@ -22,7 +22,7 @@ import (
 const maxTargets = 64
 
 // errMerged is for a document that this package has written.
-var errMerged = errors.New("a merged report")
+var errMerged = errors.New("no preflight report of one host, but a merged one")
 
 // slim is what is kept of a report.
 type slim struct {
@@ -77,23 +77,29 @@ func readAll(ctx context.Context, files []file, done func(i int, r *slim, why er
 	return ctx.Err()
 }
 
-func read(f file) (*slim, error) {
-	if f.broken != nil {
-		return nil, f.broken
-	}
-	doc, err := contents(f.path)
+// ReadFile is the report in a file. The error does not name it.
+func ReadFile(path string) (*preflight.Report, error) {
+	doc, err := contents(path)
 	if err != nil {
-		var path *os.PathError
-		if errors.As(err, &path) {
-			err = path.Err // which file is said elsewhere
+		var failed *os.PathError
+		if errors.As(err, &failed) {
+			err = failed.Err
 		}
 		return nil, err
 	}
 	r, err := preflight.Read(doc)
+	if err != nil && preflight.SchemaOf(doc) == SchemaID {
+		return nil, errMerged
+	}
+	return r, err
+}
+
+func read(f file) (*slim, error) {
+	if f.broken != nil {
+		return nil, f.broken
+	}
+	r, err := ReadFile(f.path)
 	if err != nil {
-		if preflight.SchemaOf(doc) == SchemaID {
-			return nil, errMerged
-		}
 		return nil, err
 	}
 	if len(r.Targets) > maxTargets {

@@ -12,6 +12,7 @@ import (
 
 	"migimg/preflight"
 	"migimg/preflight/checks"
+	"migimg/preflight/texts"
 )
 
 //go:embed page.html
@@ -20,8 +21,13 @@ var pageHTML string
 //go:embed page.css
 var pageCSS string
 
+//go:embed copy.js
+var copyJS string
+
 //go:embed page.js
-var pageJS string
+var onlyPageJS string
+
+var pageJS = copyJS + onlyPageJS
 
 // htmlView is what the page shows, in the words of its language.
 type htmlView struct {
@@ -62,7 +68,7 @@ type htmlRemedy struct{ Commands, Text, URL string }
 func HTML(w io.Writer, r *preflight.Report, o Options) error {
 	t := o.texts()
 	p := &page{nil, r, o, t}
-	v := htmlView{R: r, Lang: or(t.Lang(), "en"), CSP: policy(), CSS: template.CSS(pageCSS), JS: template.JS(pageJS)} // #nosec G203: the program's own
+	v := htmlView{R: r, Lang: or(t.Lang(), "en"), CSP: policy(pageCSS, pageJS), CSS: template.CSS(pageCSS), JS: template.JS(pageJS)} // #nosec G203: the program's own
 	v.Made = r.GeneratedAt.UTC().Format("2006-01-02 15:04 UTC")
 	v.System = t.Text("data disk")
 	if r.OS != nil {
@@ -97,8 +103,10 @@ func (p *page) write(w io.Writer, name string, v any) error {
 		"t": p.t.Text, "size": size,
 		"f": func(format string, a ...any) string { return p.t.Format(format, a...) },
 	}).Parse(pageHTML)
-	if err == nil {
-		tmpl, err = tmpl.Parse(imagesHTML)
+	for _, part := range []string{imagesHTML, fleetHTML} {
+		if err == nil {
+			tmpl, err = tmpl.Parse(part)
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("report.html: %w", err)
@@ -119,12 +127,12 @@ func (p *page) write(w io.Writer, name string, v any) error {
 }
 
 // policy lets the page use its own style and script, and nothing else.
-func policy() string {
+func policy(css, js string) string {
 	hash := func(s string) string {
 		sum := sha256.Sum256([]byte(s))
 		return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 	}
-	return "default-src 'none'; style-src " + hash(pageCSS) + "; script-src " + hash(pageJS) + "; base-uri 'none'; form-action 'none'"
+	return "default-src 'none'; style-src " + hash(css) + "; script-src " + hash(js) + "; base-uri 'none'; form-action 'none'"
 }
 
 // consistency says what the image of the disk is worth.
@@ -155,28 +163,34 @@ func (p *page) finding(c preflight.CheckResult) htmlFinding {
 	x := htmlFinding{ID: c.ID, Code: c.Code, Title: t.Text(c.Title), Class: string(statusWord(c)), Word: t.Text(words[statusWord(c)].text),
 		Summary: clean(t.Say(c.Message, c.Summary)), Impact: t.Text(c.Impact)}
 	p.chips(c, &x)
-	for _, m := range c.Remedies {
+	x.Remedies = remedyViews(t, c.Remedies)
+	for _, e := range c.Evidence {
+		x.Evidence = append(x.Evidence, clean(evidenceLine(t, e)))
+	}
+	return x
+}
+
+// remedyViews are what is to be done, safe to be shown.
+func remedyViews(t *texts.Texts, list []checks.Remediation) (out []htmlRemedy) {
+	for _, m := range list {
 		switch m.Type {
 		case "command":
 			var list []string
 			for _, argv := range m.Argv {
 				list = append(list, clean(shell(argv)))
 			}
-			x.Remedies = append(x.Remedies, htmlRemedy{Commands: strings.Join(list, "\n")})
+			out = append(out, htmlRemedy{Commands: strings.Join(list, "\n")})
 		case "link":
 			h := htmlRemedy{Text: or(clean(m.Text), clean(m.URL))}
 			if address(m.URL) {
 				h.URL = m.URL
 			}
-			x.Remedies = append(x.Remedies, h)
+			out = append(out, h)
 		default:
-			x.Remedies = append(x.Remedies, htmlRemedy{Text: clean(advice(t, m))})
+			out = append(out, htmlRemedy{Text: clean(advice(t, m))})
 		}
 	}
-	for _, e := range c.Evidence {
-		x.Evidence = append(x.Evidence, clean(evidenceLine(t, e)))
-	}
-	return x
+	return out
 }
 
 // size is a size for people.

@@ -66,7 +66,7 @@ func (p *page) images() (out []htmlImage) {
 func ImagesHTML(w io.Writer, version string, o Options) error {
 	p := &page{o: o, t: o.texts()}
 	return p.write(w, "alone", map[string]any{
-		"Lang": or(p.t.Lang(), "en"), "CSP": policy(), "CSS": template.CSS(pageCSS), // #nosec G203: the program's own
+		"Lang": or(p.t.Lang(), "en"), "CSP": policy(pageCSS, pageJS), "CSS": template.CSS(pageCSS), // #nosec G203: the program's own
 		"Made": time.Now().UTC().Format("2006-01-02 15:04 UTC"), "Version": version, "Images": p.images(),
 	})
 }

@@ -176,7 +176,7 @@ func TestFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, p := range []string{"../render/page.html", "../render/images.html"} {
+	for _, p := range []string{"../render/page.html", "../render/images.html", "../render/fleet.html"} {
 		b, err := os.ReadFile(p)
 		if err != nil {
 			t.Fatal(err)
