@@ -10,7 +10,7 @@ VERSION ?= $(shell git -c safe.directory=$(CURDIR) describe --tags --always --di
 FUZZTIME ?= 30s
 PKG ?= ./...
 
-.PHONY: help build man demo test mutations test-unit test-integration golden fuzz bench bench-compress bench-s3 bench-maps bench-tracker bench-stall torture boots matrix look lint clean
+.PHONY: help build man demo test mutations test-unit test-integration golden fuzz bench bench-compress bench-s3 bench-maps bench-tracker bench-merge bench-stall torture boots matrix look lint clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ bench-s3: build ## uploading 2 GiB to an S3 server on this machine, from a mount
 bench-tracker: ## what the write tracker costs: random writes with and without it, in turns (PAIRS=100)
 	testdata/install.sh bench
 	testdata/bench-tracker.sh
+
+bench-merge: ## merging the reports of HOSTS=5000 hosts: time, memory, and the sizes of page, CSV and JSON (TARGETS="2 22" in each)
+	testdata/bench-merge.sh
 
 mutations: ## what verify and other programs find in mutated images, a thousand bits of each format (MUTATIONS=1000)
 	testdata/install.sh test

@@ -25,6 +25,10 @@ type Options struct {
 	Seed    uint64
 }
 
+// models is how many hosts are made one by one; further ones are like one of those,
+// with names, UUIDs, versions and times of their own.
+const models = 250
+
 // Write writes a file HOST.json for each host into a folder. samples is where the
 // reports preflight/testdata/{ready,blocked}.json are.
 func Write(dir, samples string, o Options) error {
@@ -37,26 +41,41 @@ func Write(dir, samples string, o Options) error {
 		docs = append(docs, b)
 	}
 	g := &generator{o: o, rand: rand.New(rand.NewPCG(o.Seed, 1))} // #nosec G404: tests
+	var made []string
 	for i := range o.Hosts {
-		name := fmt.Sprintf("%s%04d.%s.example.com", pick(g, roles), i, pick(g, sites))
-		b, err := g.host(name, docs)
-		if err != nil {
-			return err
+		if i < models {
+			b, err := g.model(docs)
+			if err != nil {
+				return err
+			}
+			made = append(made, string(b))
 		}
-		if err := os.WriteFile(filepath.Join(dir, name+".json"), b, 0o600); err != nil {
+		name := fmt.Sprintf("%s%04d.%s.example.com", pick(g, roles), i, pick(g, sites))
+		short, _, _ := strings.Cut(name, ".")
+		doc := strings.NewReplacer(hostMark, short, numberMark, fmt.Sprint(10+g.rand.IntN(20)), timeMark, timeMark[:11]+fmt.Sprintf("%02d:%02d:%02d", g.rand.IntN(24), g.rand.IntN(60), g.rand.IntN(60)),
+			uuidMark, fmt.Sprintf("%08x-0001-4%03x-%04x-%012x", g.rand.Uint32(), g.rand.IntN(1<<12), g.rand.IntN(1<<16), g.rand.Int64N(1<<48))).Replace(made[i%models])
+		if err := os.WriteFile(filepath.Join(dir, name+".json"), []byte(doc), 0o600); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// The marks are what is a host's own in the model of it.
+const (
+	hostMark   = "host-of-its-own"
+	numberMark = "987654321"
+	timeMark   = "2026-11-25T01:02:03"
+	uuidMark   = "11111111-2222-3333-4444-555555555555" // the samples'
+)
+
 var (
 	roles   = []string{"web", "db", "app", "mail", "build", "cache", "proxy", "files"}
 	sites   = []string{"fra", "tyo", "sha", "nyc"}
 	systems = []struct{ id, version, pretty, kernel string }{
-		{"debian", "12", "Debian GNU/Linux 12 (bookworm)", "6.1.0-%d-amd64"}, {"debian", "10", "Debian GNU/Linux 10 (buster)", "4.19.0-%d-amd64"},
-		{"ubuntu", "22.04", "Ubuntu 22.04.5 LTS", "5.15.0-%d-generic"}, {"rhel", "8.10", "Red Hat Enterprise Linux 8.10 (Ootpa)", "4.18.0-553.%d.1.el8_10.x86_64"},
-		{"centos", "7", "CentOS Linux 7 (Core)", "3.10.0-1160.%d.1.el7.x86_64"}, {"sles", "15.5", "SUSE Linux Enterprise Server 15 SP5", "5.14.21-150500.%d-default"},
+		{"debian", "12", "Debian GNU/Linux 12 (bookworm)", "6.1.0-%s-amd64"}, {"debian", "10", "Debian GNU/Linux 10 (buster)", "4.19.0-%s-amd64"},
+		{"ubuntu", "22.04", "Ubuntu 22.04.5 LTS", "5.15.0-%s-generic"}, {"rhel", "8.10", "Red Hat Enterprise Linux 8.10 (Ootpa)", "4.18.0-553.%s.1.el8_10.x86_64"},
+		{"centos", "7", "CentOS Linux 7 (Core)", "3.10.0-1160.%s.1.el7.x86_64"}, {"sles", "15.5", "SUSE Linux Enterprise Server 15 SP5", "5.14.21-150500.%s-default"},
 	}
 )
 
@@ -67,9 +86,9 @@ type generator struct {
 
 func pick[T any](g *generator, list []T) T { return list[g.rand.IntN(len(list))] }
 
-// host is a report: the ready sample, with some of the other one's findings, and a
+// model is a report: the ready sample, with some of the other one's findings, and a
 // few that any machine may have.
-func (g *generator) host(name string, docs [][]byte) ([]byte, error) {
+func (g *generator) model(docs [][]byte) ([]byte, error) {
 	var r, bad preflight.Report
 	if err := json.Unmarshal(docs[0], &r); err != nil {
 		return nil, err
@@ -104,13 +123,12 @@ func (g *generator) host(name string, docs [][]byte) ([]byte, error) {
 	// A waiver that is about nothing: the verdicts are made anew.
 	r.Waive([]preflight.Waiver{{Check: "-"}}, r.GeneratedAt)
 	r.Waivers = nil
-	r.GeneratedAt = r.GeneratedAt.Add(time.Duration(g.rand.IntN(86400)) * time.Second)
+	r.GeneratedAt, _ = time.Parse("2006-01-02T15:04:05", timeMark)
 	r.Source.Device = pick(g, []string{"/dev/sda", "/dev/vda", "/dev/nvme0n1"})
 	r.Source.SizeBytes = int64(20+10*g.rand.IntN(200)) << 30
 	r.Source.CarriedBytes = r.Source.SizeBytes / int64(2+g.rand.IntN(9))
 	s := pick(g, systems)
-	r.OS.Hostname, _, _ = strings.Cut(name, ".")
-	r.OS.ID, r.OS.VersionID, r.OS.Pretty = s.id, s.version, s.pretty
+	r.OS.Hostname, r.OS.ID, r.OS.VersionID, r.OS.Pretty = hostMark, s.id, s.version, s.pretty
 	if g.rand.IntN(3) == 0 {
 		r.OS.Firmware = "uefi"
 	}
@@ -118,10 +136,7 @@ func (g *generator) host(name string, docs [][]byte) ([]byte, error) {
 	if err := r.WriteJSON(&b); err != nil {
 		return nil, err
 	}
-	uuid := func(n int) string {
-		return fmt.Sprintf("%08x-%04x-%04x-%04x-%012x", g.rand.Uint32(), n, g.rand.IntN(1<<16), g.rand.IntN(1<<16), g.rand.Int64N(1<<48))
-	}
-	return []byte(strings.NewReplacer("11111111-2222-3333-4444-555555555555", uuid(1), "6.1.0-test-amd64", fmt.Sprintf(s.kernel, 10+g.rand.IntN(20))).Replace(b.String())), nil
+	return bytes.ReplaceAll(b.Bytes(), []byte("6.1.0-test-amd64"), []byte(fmt.Sprintf(s.kernel, numberMark))), nil
 }
 
 // change makes a check find something of this host's own.
