@@ -22,6 +22,11 @@
 // mount over a directory of the filesystem that is being exported is fine while
 // that filesystem is not frozen.
 //
+// # Readers
+//
+// Each handle counts what it has been given, by atomic additions alone (reader.go). Who
+// it is read by is looked up in /proc when it is opened, and once more at its first read.
+//
 // # Locks
 //
 // Dropping pages waits for those that are being read. It is done by goroutines

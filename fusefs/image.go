@@ -46,14 +46,17 @@ func (i *image) Listxattr(_ context.Context, dest []byte) (uint32, syscall.Errno
 
 var _ = (fs.NodeOpener)((*image)(nil))
 
-func (i *image) Open(_ context.Context, flags uint32) (fs.FileHandle, uint32, syscall.Errno) {
+func (i *image) Open(ctx context.Context, flags uint32) (fs.FileHandle, uint32, syscall.Errno) {
 	if flags&syscall.O_ACCMODE != syscall.O_RDONLY {
 		return nil, 0, syscall.EROFS
 	}
 	i.root.stats.open.Add(1)
-	h := &handle{image: i, stream: stream{file: i.file, pool: i.root.pool}}
+	h := &handle{image: i, stream: stream{file: i.file, pool: i.root.pool}, reader: newReader(ctx, i.file.Path)}
 	if i.root.mounted {
 		h.stream.behind.drop = func(off, n int64) { _ = i.NotifyContent(off, n) } // there may be nothing to drop
+	}
+	if i.root.opened != nil {
+		i.root.opened(h.reader)
 	}
 	return h, fuse.FOPEN_DIRECT_IO, 0
 }
@@ -62,6 +65,7 @@ func (i *image) Open(_ context.Context, flags uint32) (fs.FileHandle, uint32, sy
 type handle struct {
 	*image
 	stream stream
+	reader *Reader
 }
 
 var _ = (fs.FileReleaser)((*handle)(nil))
@@ -69,6 +73,9 @@ var _ = (fs.FileReleaser)((*handle)(nil))
 func (h *handle) Release(context.Context) syscall.Errno {
 	h.stream.close()
 	h.root.stats.open.Add(-1)
+	if h.root.closed != nil {
+		h.root.closed(h.reader)
+	}
 	return 0
 }
 
@@ -84,16 +91,14 @@ func (h *handle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadRes
 	case r != nil || !ok:
 	case n <= smallRead && (h.root.mayWait == nil || !h.root.mayWait()), n > maxRead: // the kernel does not ask for more
 		if m, err := h.file.Reader.ReadAt(dest[:n], off); int64(m) < n {
-			h.root.stats.errors.Add(1)
-			return nil, errno(err)
+			return nil, h.failed(err)
 		}
 		r = fuse.ReadResultData(dest[:n])
 	default:
 		var o *own
 		if o = readOwn(ctx, h.file, off, n); o != nil && o.err != nil {
-			h.root.stats.errors.Add(1)
 			o.Done()
-			return nil, errno(o.err)
+			return nil, h.failed(o.err)
 		}
 		r, ok = o, o != nil
 	}
@@ -101,7 +106,15 @@ func (h *handle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadRes
 		return nil, syscall.EINTR
 	}
 	h.root.stats.served.Add(n)
+	h.reader.given(off, n)
 	return r, 0
+}
+
+// failed counts a read that failed.
+func (h *handle) failed(err error) syscall.Errno {
+	h.root.stats.errors.Add(1)
+	h.reader.failed(err)
+	return errno(err)
 }
 
 // errno is the one place where errors become what read(2) returns.

@@ -32,6 +32,10 @@ type Options struct {
 	// that a reader can be killed meanwhile, which costs some microseconds each.
 	// nil is never.
 	MayWait func() bool
+	// Opened and Closed are told of every handle of an image, before the request for it
+	// is answered: they must not wait for anything, least of all for the mount. nil for
+	// nobody.
+	Opened, Closed func(*Reader)
 	// Debug takes a line for every request; nil is none.
 	Debug slog.Handler
 }
@@ -93,7 +97,7 @@ func Mount(point string, t Tree, stats *Stats, o Options) (*Server, error) {
 	} else {
 		opts.Options = append(opts.Options, "ro", "nosuid", "nodev", "noexec")
 	}
-	server, err := fs.Mount(point, &root{tree: &t, stats: stats, pool: &pool{}, mounted: true, mayWait: o.MayWait}, opts)
+	server, err := fs.Mount(point, &root{tree: &t, stats: stats, pool: &pool{}, mounted: true, mayWait: o.MayWait, opened: o.Opened, closed: o.Closed}, opts)
 	if err != nil {
 		return nil, fmt.Errorf("cannot mount at %s: %w", point, err)
 	}

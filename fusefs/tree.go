@@ -75,6 +75,8 @@ type root struct {
 	// mounted says that there is a kernel to be told things.
 	mounted bool
 	mayWait func() bool
+	opened  func(*Reader)
+	closed  func(*Reader)
 }
 
 var _ = (fs.NodeOnAdder)((*root)(nil))
