@@ -10,12 +10,9 @@ import (
 // Reader is an open handle of an image: who opened it, and what it has been given. It
 // is safe for concurrent use.
 type Reader struct {
-	// File is the image's path below the mount point.
-	File string
-	// Process is whoever opened it, at Opened. A process that it starts may read by the
-	// same handle.
-	Process Process
-	Opened  time.Time
+	file    string
+	process Process
+	opened  time.Time
 
 	command atomic.Pointer[string]
 	failure atomic.Pointer[error]
@@ -44,10 +41,19 @@ func (c *Counts) Add(o Counts) {
 }
 
 func newReader(ctx context.Context, file string) *Reader {
-	r := &Reader{File: file, Process: callerProcess(ctx), Opened: time.Now()}
+	r := &Reader{file: file, process: callerProcess(ctx), opened: time.Now()}
 	r.name()
 	return r
 }
+
+// File is the image's path below the mount point.
+func (r *Reader) File() string { return r.file }
+
+// Process is whoever opened it. A process that it starts may read by the same handle.
+func (r *Reader) Process() Process { return r.process }
+
+// Opened is when that was.
+func (r *Reader) Opened() time.Time { return r.opened }
 
 // Command is the name of the process, of at most 15 bytes (proc(5), comm), as it was
 // when it began to read; empty where it cannot be seen.
@@ -61,7 +67,7 @@ func (r *Reader) Command() string {
 // name asks for the process' name. A shell opens what it redirects before the program
 // that will read has its name.
 func (r *Reader) name() {
-	if c := r.Process.command(); c != "" {
+	if c := r.process.command(); c != "" {
 		r.command.Store(&c)
 	}
 }

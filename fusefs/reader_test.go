@@ -72,8 +72,8 @@ func TestReadersAreTold(t *testing.T) {
 	if c := r.Counts(); c.Bytes != 8<<20 || c.Furthest != 8<<20 || c.Errors != 1 {
 		t.Errorf("%+v", c)
 	}
-	if r.File != "f" || r.Failure() == nil || r.Process.PID != os.Getpid() {
-		t.Errorf("%q, %v, %+v", r.File, r.Failure(), r.Process)
+	if r.File() != "f" || r.Failure() == nil || r.Process().PID != os.Getpid() {
+		t.Errorf("%q, %v, %+v", r.File(), r.Failure(), r.Process())
 	}
 	idle(t, h)
 }

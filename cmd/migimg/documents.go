@@ -3,7 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
-	"fmt"
+	"log/slog"
 	"os"
 	"strconv"
 	"sync"
@@ -21,6 +21,7 @@ type documents struct {
 	src     *source
 	stats   *fusefs.Stats
 	started time.Time
+	events  *events
 
 	reports *reports
 	maps    []fusefs.Document
@@ -29,8 +30,8 @@ type documents struct {
 // mapPath is where a mount has the map of the disk in its images.
 const mapPath = ".migimg/map.json"
 
-func newDocuments(ctx context.Context, s *source, stats *fusefs.Stats, o reportOptions) *documents {
-	d := &documents{src: s, stats: stats, started: time.Now(), reports: newReports(ctx, s, o)}
+func newDocuments(ctx context.Context, s *source, e *events, o reportOptions) *documents {
+	d := &documents{src: s, stats: e.stats, started: e.started, events: e, reports: newReports(ctx, s, o)}
 	for _, disk := range s.disks {
 		d.maps = append(d.maps, fusefs.Document{Path: disk.path, Bytes: sync.OnceValues(func() ([]byte, error) { return marshal(s.mapDocument(disk, true)) })})
 	}
@@ -67,9 +68,14 @@ type status struct {
 	Volumes     []volumeFile `json:"volumes,omitempty"`
 	Absent      []absence    `json:"absent,omitempty"`
 	Reads       readsStatus  `json:"reads"`
-	Drift       string       `json:"drift"`
-	Load        loadStatus   `json:"load"`
-	Warnings    []string     `json:"warnings,omitempty"`
+	// Readers are those who read now, Finished who has read: the newest last.
+	Readers  []readerStatus    `json:"readers"`
+	Finished []finishedReading `json:"finished,omitempty"`
+	Drift    string            `json:"drift"`
+	// Drifted is the same in figures.
+	Drifted  driftFigures `json:"drifted"`
+	Load     loadStatus   `json:"load"`
+	Warnings []string     `json:"warnings,omitempty"`
 }
 
 type sourceStatus struct {
@@ -114,8 +120,10 @@ type readsStatus struct {
 	Device      device.Stats `json:"device"`
 	Failed      int64        `json:"failed_reads"`
 	OnError     string       `json:"on_read_error"`
-	Errors      []unreadable `json:"unreadable,omitempty"`
-	MoreErrors  int64        `json:"unreadable_bytes_not_listed,omitempty"`
+	// Files are those of which something has been read.
+	Files      []fileReads  `json:"files,omitempty"`
+	Errors     []unreadable `json:"unreadable,omitempty"`
+	MoreErrors int64        `json:"unreadable_bytes_not_listed,omitempty"`
 }
 
 // unreadable is a range of the device that could not be read.
@@ -127,15 +135,18 @@ type unreadable struct {
 
 func (d *documents) status() status {
 	s := d.src
+	d.events.look(false)
 	st := status{
 		Version: versionString(), PID: os.Getpid(), Started: d.started, T0: s.t0,
 		Consistency: s.consistencyNow(), Absent: s.absent,
 		Source: sourceStatus{Device: s.path, Size: s.dev.Size(), SectorSize: s.dev.SectorSize(), Block: s.dev.Block(), Direct: s.dev.Direct()},
 		Map:    s.disks[0].mapStatus(),
 		Files:  s.fileStatus(), Volumes: s.volumeFiles(),
-		Reads: readsStatus{Open: d.stats.Open(), ServedBytes: d.stats.Served(), Device: s.dev.Stats(), Failed: d.stats.Errors(), OnError: s.onError()},
-		Load:  s.loadStatus(),
+		Reads:   readsStatus{Open: d.stats.Open(), ServedBytes: d.stats.Served(), Device: s.dev.Stats(), Failed: d.stats.Errors(), OnError: s.onError()},
+		Load:    s.loadStatus(),
+		Readers: d.events.readers.list(), Finished: d.events.readers.done(),
 	}
+	st.Reads.Files = d.events.readers.read()
 	ranges, more := s.faults.Ranges()
 	st.Reads.MoreErrors = more
 	for _, r := range ranges {
@@ -143,7 +154,7 @@ func (d *documents) status() status {
 		st.Reads.Errors = append(st.Reads.Errors, unreadable{Range: r, Volume: v.Name, Type: v.Type})
 	}
 	now := s.drifted(context.Background())
-	st.Drift = now.words()
+	st.Drift, st.Drifted = now.words(), now.figures()
 	st.Warnings = s.warnings()
 	if st.Consistency.Level == levelStale {
 		st.Warnings = append(st.Warnings, st.Consistency.Detail)
@@ -219,10 +230,10 @@ func (s *source) warnings() (out []string) {
 	return out
 }
 
-// warn prints the warnings.
+// warn says the warnings.
 func (s *source) warn() {
 	for _, w := range s.warnings() {
-		fmt.Fprintln(os.Stderr, "migimg: warning:", w)
+		s.say(slog.LevelWarn, w)
 	}
 }
 

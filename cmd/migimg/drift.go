@@ -187,6 +187,18 @@ func (s *source) driftFacts(ctx context.Context) *preflight.Drift {
 // name is the file's for people.
 func (f *driftFile) name() string { return or(f.Path, fmt.Sprintf("inode %d", f.Inode)) }
 
+// driftFigures are a drift in numbers.
+type driftFigures struct {
+	// State is that of [drift]. With "unknown" the numbers say nothing.
+	State string `json:"state"`
+	Bytes int64  `json:"bytes"`
+	Files int    `json:"files"`
+}
+
+func (d *drift) figures() driftFigures {
+	return driftFigures{State: d.State, Bytes: d.Bytes, Files: len(d.Files)}
+}
+
 // words sums it up in a line.
 func (d *drift) words() string {
 	switch {

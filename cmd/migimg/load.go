@@ -81,15 +81,20 @@ func (o loadOptions) apply() error {
 
 // pauseOnSignals lets SIGUSR1 pause the reading of the device and SIGUSR2 resume
 // it, until stop is called.
-func pauseOnSignals(t *device.Throttle) (stop func()) {
+func pauseOnSignals(t *device.Throttle, log *logger) (stop func()) {
 	c := make(chan os.Signal, 8)
 	signal.Notify(c, syscall.SIGUSR1, syscall.SIGUSR2)
 	go func() {
 		for s := range c {
-			if s == syscall.SIGUSR1 {
-				t.Pause()
-			} else {
+			was := t.Paused()
+			switch {
+			case s == syscall.SIGUSR1:
+				if t.Pause(); !was {
+					log.Info("paused")
+				}
+			case was:
 				t.Resume()
+				log.Info("resumed")
 			}
 		}
 	}()

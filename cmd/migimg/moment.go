@@ -1,11 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -25,6 +26,7 @@ type momentOptions struct {
 	memory int64         // for pins, in bytes; 0 is a quarter of what is free
 	spool  string        // a folder for the rest of them
 	keep   []string      // what must not be frozen, since it is written to meanwhile
+	log    []string      // what must not be frozen for as long as a mount lasts
 	resync *resync       // nil unless it is a copy that is brought up to T0
 	frozen func()        // for tests: called when T0 has come, and while it lasts
 	blind  bool          // for tests: writes are not tracked
@@ -137,8 +139,9 @@ func (s *source) freezeAll(ctx context.Context, uses []device.Use, level string,
 	if o.moment.spool != "" {
 		fo.Keep = append(fo.Keep, o.moment.spool)
 	}
-	if fo.Limit == 0 && fo.Frozen {
-		fo.Limit = freezeLimit
+	if fo.Frozen {
+		fo.Limit = cmp.Or(fo.Limit, freezeLimit)
+		fo.Keep = append(fo.Keep, o.moment.log...)
 	}
 	var fss []freeze.Filesystem
 	var points []string
@@ -151,7 +154,7 @@ func (s *source) freezeAll(ctx context.Context, uses []device.Use, level string,
 		return err
 	}
 	// Before, as where it goes may be what is frozen.
-	fmt.Fprintln(os.Stderr, "migimg:", freeze.Announcement(points))
+	s.say(slog.LevelInfo, freeze.Announcement(points))
 	s.moment, s.consistency = &moment{freezer: freezer, names: map[fileKey]string{}}, consistency{Level: level}
 	if level == levelFrozen {
 		err = s.hold(ctx, uses, o)

@@ -45,7 +45,7 @@ hang all the same, run migimg thaw --all.
 			&cli.StringSliceFlag{Name: "o", Usage: "options as mount(8) passes them: OPT[=VALUE],..."},
 			&cli.BoolFlag{Name: "digest", Usage: "hash the images while they are read: the attributes user.migimg.sha256 and .crc64 appear once a file has been read (takes about a second of processor time for each GiB)"},
 			&cli.BoolFlag{Name: "debug", Usage: "log every request (with -f)"},
-		}, slices.Concat(compressFlags(), momentFlags(), loadFlags(), reportFlags(), sourceFlags())...),
+		}, slices.Concat(compressFlags(), momentFlags(), loadFlags(), logFlags(), reportFlags(), sourceFlags())...),
 		Action: func(c *cli.Context) error {
 			if err := mountOptions(c); err != nil {
 				return err
@@ -69,6 +69,9 @@ hang all the same, run migimg thaw --all.
 			if err != nil {
 				return err
 			}
+			if o.log, err = logOptionsFrom(c); err != nil {
+				return err
+			}
 			o.zeroFill, o.digest = c.String("on-read-error") == "zero", c.Bool("digest")
 			if !ro.all {
 				o.targets, o.targetWords = ro.targets, strings.Split(c.String("target"), ",")
@@ -83,38 +86,56 @@ hang all the same, run migimg thaw --all.
 
 // mount serves the device at point until it is unmounted or told to stop.
 func mount(c *cli.Context, path, point string, o sourceOptions, perm permissions, ro reportOptions) error {
+	log, err := newLogger(o.log)
+	if err != nil {
+		return err
+	}
+	defer log.end()
+	return log.fail(mountLogged(c, path, point, o, perm, ro, log))
+}
+
+func mountLogged(c *cli.Context, path, point string, o sourceOptions, perm permissions, ro reportOptions, log *logger) error {
 	_ = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0) // memory holds the disk's bytes; a kernel that refuses leaves us as we were
-	o.progress = newProgress()
+	mountPoint, err := filepath.Abs(point)
+	if err != nil {
+		return err
+	}
+	log.with("mount", mountPoint)
+	o.progress, o.tell, o.moment.log = newProgress(), log.tell, log.opts.paths()
 	s, err := open(c.Context, path, o)
 	o.progress.done()
 	if err != nil {
 		return err
 	}
-	defer s.Close()
+	log.begin()
+	var stats fusefs.Stats
+	happens := newEvents(s, &stats, log)
+	defer happens.close()
 	s.warn()
 	for _, a := range s.absent {
-		fmt.Fprintf(os.Stderr, "migimg: no %s image: %s\n", a.Format, a.Reason)
+		log.tell(slog.LevelInfo, "no "+a.Format+" image: "+a.Reason)
 	}
 
 	// Planning was not slowed down, least of all while a filesystem was frozen.
 	if err := o.load.apply(); err != nil {
 		return err
 	}
-	defer pauseOnSignals(s.throttle)()
+	defer pauseOnSignals(s.throttle, log)()
 
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	var stats fusefs.Stats
-	docs := newDocuments(ctx, s, &stats, ro)
-	fo := fusefs.Options{Device: s.path, AllowOther: c.Bool("allow-other"), MayWait: s.throttle.Busy}
+	docs := newDocuments(ctx, s, happens, ro)
+	fo := fusefs.Options{
+		Device: s.path, AllowOther: c.Bool("allow-other"), MayWait: s.throttle.Busy,
+		Opened: func(r *fusefs.Reader) { happens.readers.opened(r) },
+		Closed: func(r *fusefs.Reader) { happens.readers.closed(r) },
+	}
 	if c.Bool("debug") {
 		fo.Debug = slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug})
 	}
-	mountPoint, err := filepath.Abs(point)
-	if err != nil {
-		return err
-	}
-	server, err := fusefs.Mount(point, s.tree(docs, perm, mountPoint), &stats, fo)
+	tree := s.tree(docs, perm, mountPoint)
+	happens.readers.expect(tree.Files)
+	server, err := fusefs.Mount(point, tree, &stats, fo)
 	if err != nil {
 		return err
 	}
@@ -125,15 +146,16 @@ func mount(c *cli.Context, path, point string, o sourceOptions, perm permissions
 		fmt.Fprintln(os.Stderr, "migimg: warning: the mount keeps more rights than it needs:", err)
 	}
 	go docs.reports.keep(ctx)
+	defer happens.begin()()
 	gone := make(chan struct{})
 	go func() { server.Wait(); close(gone) }()
-	return serve(c.Context, server, gone)
+	return serve(c.Context, server, gone, log)
 }
 
 // serve waits for the end: an unmount by anybody, or a signal. A busy mount
 // outlives the first signal until its last reader has gone; the second takes it
 // away from under its readers.
-func serve(ctx context.Context, server *fusefs.Server, gone <-chan struct{}) error {
+func serve(ctx context.Context, server *fusefs.Server, gone <-chan struct{}, log *logger) error {
 	select {
 	case <-gone:
 		return nil
@@ -148,7 +170,7 @@ func serve(ctx context.Context, server *fusefs.Server, gone <-chan struct{}) err
 			return err
 		}
 		if !busy {
-			fmt.Fprintf(os.Stderr, "migimg: %v; it ends with its last reader, or at the next signal\n", err)
+			log.tell(slog.LevelWarn, err.Error()+"; it ends with its last reader, or at the next signal")
 		}
 		select {
 		case <-gone:

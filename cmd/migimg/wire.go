@@ -5,7 +5,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
-	"os"
+	"log/slog"
 	"path/filepath"
 	"time"
 
@@ -42,6 +42,7 @@ type source struct {
 	throttle *device.Throttle
 	digest   bool // images are hashed while they are read
 	ionice   *device.IOPriority
+	tell     func(level slog.Level, text string) // nil for tellPeople
 	// imageTable is the table of the images' disk.
 	imageTable *ptable.Table
 
@@ -68,6 +69,8 @@ type sourceOptions struct {
 	targets     []*targets.Target // those that get a folder
 	targetWords []string          // their names as they were given
 	progress    *progress
+	tell        func(level slog.Level, text string) // what there is to say meanwhile, and at the end
+	log         logOptions                          // of a mount
 }
 
 // open goes from a device's path to plans: device -> map -> view -> layouts.
@@ -77,7 +80,7 @@ func open(ctx context.Context, path string, o sourceOptions) (s *source, err err
 	if err != nil {
 		return nil, err
 	}
-	s = &source{dev: dev, faults: &device.Faults{Dev: dev, ZeroFill: o.zeroFill}}
+	s = &source{dev: dev, faults: &device.Faults{Dev: dev, ZeroFill: o.zeroFill}, tell: o.tell}
 	defer func(opened *source) {
 		if err != nil {
 			opened.Close()
@@ -149,7 +152,7 @@ func (s *source) scanOptions(o sourceOptions) blockmap.ScanOptions {
 // fails.
 func (s *source) Close() {
 	if err := s.moment.Close(); err != nil {
-		fmt.Fprintln(os.Stderr, "migimg: warning:", err)
+		s.say(slog.LevelWarn, err.Error())
 	}
 	s.dev.Close()
 }
