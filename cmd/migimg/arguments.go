@@ -44,8 +44,14 @@ func flagsFirst(app *cli.App, args []string) []string {
 func takesValue(cmd *cli.Command, name string) bool {
 	for _, f := range cmd.Flags {
 		if slices.Contains(f.Names(), name) {
-			_, isBool := f.(*cli.BoolFlag)
-			return !isBool
+			switch f := f.(type) {
+			case *cli.BoolFlag:
+				return false
+			case *cli.GenericFlag:
+				_, alone := f.Value.(interface{ IsBoolFlag() bool })
+				return !alone
+			}
+			return true
 		}
 	}
 	return false

@@ -62,6 +62,11 @@ func TestUsageErrors(t *testing.T) {
 		{"verify a --boot --boot-timeout 0s", "no time"},
 		{"verify a --boot --boot-dir /no/such/place", "make it first"},
 		{"verify a --boot --target mars", "mars"},
+		{"status a --watch 5s", "--watch=5s"},
+		{"status a --watch=1ms", "too often"},
+		{"status a --watch=often", "5s or 500ms"},
+		{"mount a a --log-to /var/log/", "name a file in it"},
+		{"mount a a --log-format xml", "text, json"},
 		{"verify a --boot --target kvm,vsphere", "name one of them"},
 	} {
 		app := newApp()

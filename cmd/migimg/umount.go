@@ -50,6 +50,13 @@ func unmount(point string) error {
 		return err
 	}
 	err = fusefs.Unmount(abs)
+	for range 10 { // a document that somebody looks at is soon closed
+		if !errors.Is(err, fusefs.ErrBusy) {
+			break
+		}
+		time.Sleep(20 * time.Millisecond)
+		err = fusefs.Unmount(abs)
+	}
 	if errors.Is(err, syscall.EPERM) { // the daemon can, with fusermount3
 		err = syscall.Kill(s.PID, syscall.SIGTERM)
 	}
