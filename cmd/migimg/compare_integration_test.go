@@ -25,7 +25,7 @@ func mountHere(t *testing.T, dev string, m momentOptions) (point string, end fun
 	point = tempDir(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	o := sourceOptions{consistency: levelPinned, pin: true, clusterSize: 64 << 10, moment: m}
+	o := sourceOptions{consistency: levelPinned, pin: true, clusterSize: 64 << 10, moment: m, log: logOptions{to: logNone}}
 	go func() {
 		c := cli.NewContext(newApp(), flag.NewFlagSet("mount", flag.ContinueOnError), nil)
 		c.Context = ctx

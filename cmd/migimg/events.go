@@ -88,13 +88,13 @@ func (e *events) keep(stop <-chan struct{}) {
 func (e *events) look(end bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for _, r := range e.readers.begun() {
-		e.log.Info("reading", "file", r.File, "pid", r.PID, "command", r.Command)
-	}
 	e.lookUnreadable()
 	e.lookMoment()
 	for _, f := range e.readers.ended(end, e.driftWords) {
 		e.summary(f)
+	}
+	for _, r := range e.readers.begun() { // who was fast has only a summary
+		e.log.Info("reading", "file", r.File, "pid", r.PID, "command", r.Command)
 	}
 }
 

@@ -92,7 +92,7 @@ func (l *logger) begin() {
 func (l *logger) end() {
 	if l.sink != nil {
 		l.begin()
-		l.queue.flush()
+		l.queue.end()
 	}
 }
 

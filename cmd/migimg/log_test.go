@@ -160,7 +160,9 @@ func TestLogNeverWaits(t *testing.T) {
 		l.Info("line", "n", i)
 	}
 	close(s.free)
-	l.queue.flush()
+	for len(l.queue.lines) > 0 {
+		time.Sleep(time.Millisecond)
+	}
 	l.Info("last")
 	l.end()
 	if n := strings.Count(s.String(), "msg=line"); n != mostLines {

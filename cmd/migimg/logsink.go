@@ -29,7 +29,7 @@ type logQueue struct {
 type logLine struct {
 	level   slog.Level
 	text    []byte
-	written chan struct{} // not nil for the mark of a flush
+	written chan struct{} // not nil for the last one, which is none
 }
 
 func newLogQueue() *logQueue { return &logQueue{lines: make(chan logLine, mostLines)} }
@@ -44,12 +44,12 @@ func (q *logQueue) put(l logLine) bool {
 	}
 }
 
-// run writes what is put, for as long as the program runs.
+// run writes what is put, until the end.
 func (q *logQueue) run(to logSink) {
 	for l := range q.lines {
 		if l.written != nil {
 			close(l.written)
-			continue
+			return
 		}
 		if to.write(l.level, l.text) != nil {
 			q.lost.Add(1)
@@ -57,8 +57,9 @@ func (q *logQueue) run(to logSink) {
 	}
 }
 
-// flush returns when all that was put is written, or after flushTime.
-func (q *logQueue) flush() {
+// end returns when all that was put is written, or after flushTime. What is put later
+// is not written any more.
+func (q *logQueue) end() {
 	late := time.After(flushTime)
 	mark := make(chan struct{})
 	select {
