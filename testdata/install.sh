@@ -62,6 +62,7 @@ test             grub-emu         grub-emu
 test             grub-fstest      grub-common
 test             grub-mkimage     grub-common grub-pc-bin
 test             script           bsdutils
+test             unshare          util-linux
 test             mkinitramfs      initramfs-tools-core
 test             dracut           dracut-core
 test             modprobe         kmod

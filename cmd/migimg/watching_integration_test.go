@@ -175,6 +175,36 @@ func TestReadersNow(t *testing.T) {
 	}
 	f.Close()
 	eventually(t, "the readers to leave", func() bool { return len(statusOf(t, point).Readers) == 0 })
+
+	collector := tempDir(t)
+	textfile := filepath.Join(collector, "migimg-sda.prom")
+	run(t, "sh", "-ec", cronLine(t, collector, point))
+	b, err := os.ReadFile(textfile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parsed(t, b)
+	run(t, program, "umount", point)
+	run(t, "sh", "-ec", cronLine(t, collector, point))
+	if left, _ := os.ReadDir(collector); len(left) != 0 {
+		t.Errorf("%v is left of a mount that is no more", left)
+	}
+}
+
+// cronLine is the command that docs/operations.md has cron run, for other places.
+func cronLine(t *testing.T, collector, point string) string {
+	t.Helper()
+	b, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(b)) {
+		if _, command, ok := strings.Cut(line, "* * * * *  root  "); ok {
+			return strings.NewReplacer("/var/lib/prometheus/node-exporter", collector, "migimg status", program+" status", "/mnt/migimg", point).Replace(command)
+		}
+	}
+	t.Fatal("docs/operations.md has no line for cron")
+	return ""
 }
 
 // TestWatch watches a mount in three ways from its beginning to its end.
