@@ -33,13 +33,15 @@ var denied = []string{
 // somebody found how to use: that one must not become root's shell. There is nothing to
 // give up where somebody else than root mounts; that one still has to start fusermount3.
 //
+// With appends, files may be opened to be appended to: a log, which may be moved away.
+//
 // A kernel without seccomp leaves that out; the error says what else did not work, and
 // the mount goes on as it was.
-func confine() error {
+func confine(appends bool) error {
 	if os.Geteuid() != 0 {
 		return nil
 	}
-	return errors.Join(dropCapabilities(), filterCalls())
+	return errors.Join(dropCapabilities(), filterCalls(appends))
 }
 
 // dropCapabilities leaves all threads with no more than the kept ones.
@@ -65,15 +67,19 @@ func dropCapabilities() error {
 }
 
 // filterCalls makes the denied calls fail with EPERM, in all threads and for good.
-func filterCalls() error {
+func filterCalls(appends bool) error {
 	if !seccomp.Supported() {
 		return nil
 	}
 	family := func(f uint64) seccomp.NameWithConditions {
 		return seccomp.NameWithConditions{Name: "socket", Conditions: seccomp.ArgumentConditions{{Argument: 0, Operation: seccomp.Equal, Value: f}}}
 	}
-	writing := func(flags uint64) seccomp.NameWithConditions {
-		return seccomp.NameWithConditions{Name: "openat", Conditions: seccomp.ArgumentConditions{{Argument: 2, Operation: seccomp.BitsSet, Value: flags}}}
+	writing := func(flag uint64) seccomp.NameWithConditions {
+		c := seccomp.ArgumentConditions{{Argument: 2, Operation: seccomp.BitsSet, Value: flag}}
+		if appends && flag != unix.O_RDWR {
+			c = append(c, seccomp.Condition{Argument: 2, Operation: seccomp.BitsNotSet, Value: unix.O_APPEND})
+		}
+		return seccomp.NameWithConditions{Name: "openat", Conditions: c}
 	}
 	runtime.LockOSThread() // what follows is two system calls, the first for one thread
 	defer runtime.UnlockOSThread()

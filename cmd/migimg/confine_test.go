@@ -16,10 +16,13 @@ func TestFilteredCalls(t *testing.T) {
 	const dirEnv = "MIGIMG_TEST_CONFINED"
 	dir := os.Getenv(dirEnv)
 	if dir == "" {
-		cmd := exec.Command("/proc/self/exe", "-test.run=^TestFilteredCalls$", "-test.v")
-		cmd.Env = append(os.Environ(), dirEnv+"="+t.TempDir())
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("%v\n%s", err, out)
+		for _, log := range []string{"", "log"} {
+			dir := t.TempDir()
+			cmd := exec.Command("/proc/self/exe", "-test.run=^TestFilteredCalls$", "-test.v")
+			cmd.Env = append(os.Environ(), dirEnv+"="+filepath.Join(dir, log))
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
 		}
 		return
 	}
@@ -27,8 +30,18 @@ func TestFilteredCalls(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := filterCalls(); err != nil {
+	appends := filepath.Base(dir) == "log"
+	if err := filterCalls(appends); err != nil {
 		t.Fatal(err)
+	}
+	if f, err := os.OpenFile(dir, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600); appends {
+		if err != nil {
+			t.Errorf("appending: %v", err)
+		}
+		f.Close()
+		dir = filepath.Dir(dir)
+	} else if !errors.Is(err, unix.EPERM) {
+		t.Errorf("appending: %v, not EPERM", err)
 	}
 	file := filepath.Join(dir, "file")
 	for what, call := range map[string]func() error{

@@ -24,7 +24,7 @@ func TestBadSectorIsLoggedOnce(t *testing.T) {
 	need.Tool(t, "dd")
 	path, _ := fragmentedDisk().make(t)
 	bad := inLongFile(t, path)
-	dev := faulty(t, path, itoa(bad/512))
+	dev := withBadSector(t, path, itoa(bad/512))
 	log, args := jsonLog(t)
 	point := mountMigimg(t, dev, args...)
 	for range 3 {

@@ -142,8 +142,8 @@ func mountLogged(c *cli.Context, path, point string, o sourceOptions, perm permi
 	if err := ready(); err != nil {
 		return errors.Join(err, server.Unmount())
 	}
-	if err := confine(); err != nil {
-		fmt.Fprintln(os.Stderr, "migimg: warning: the mount keeps more rights than it needs:", err)
+	if err := confine(len(log.opts.paths()) > 0); err != nil {
+		log.tell(slog.LevelWarn, "the mount keeps more rights than it needs: "+err.Error())
 	}
 	go docs.reports.keep(ctx)
 	defer happens.begin()()

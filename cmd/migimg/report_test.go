@@ -76,7 +76,9 @@ func TestReportMerge(t *testing.T) {
 			t.Errorf("%v %v", left, hidden)
 		}
 	}
-	var doc struct{ Hosts []struct{ Name, Verdict string } }
+	var doc struct {
+		Hosts []struct{ Name, Verdict string }
+	}
 	b, err := os.ReadFile(filepath.Join(to, "fleet.json"))
 	if err == nil {
 		err = json.Unmarshal(b, &doc)
