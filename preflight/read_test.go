@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// document is a report as a file, with a change.
-func document(t *testing.T, change func(map[string]any)) []byte {
+// changed is a report as a file, with a change.
+func changed(t *testing.T, change func(map[string]any)) []byte {
 	t.Helper()
 	b, err := os.ReadFile("testdata/blocked.json")
 	if err != nil {
@@ -66,16 +66,16 @@ func TestRead(t *testing.T) {
 			t.Errorf("%s, waived: %v", name, err)
 		}
 	}
-	if _, err := Read(document(t, set("schema_version", "1.99"))); err != nil {
+	if _, err := Read(changed(t, set("schema_version", "1.99"))); err != nil {
 		t.Errorf("a newer minor version: %v", err)
 	}
-	if _, err := Read(document(t, set("new_field", []int{1}))); err != nil {
+	if _, err := Read(changed(t, set("new_field", []int{1}))); err != nil {
 		t.Errorf("a new field: %v", err)
 	}
 }
 
 func TestReadRefuses(t *testing.T) {
-	whole := document(t, func(map[string]any) {})
+	whole := changed(t, func(map[string]any) {})
 	for _, c := range []struct {
 		name string
 		doc  []byte
@@ -92,22 +92,22 @@ func TestReadRefuses(t *testing.T) {
 		{"too large", make([]byte, MaxReportSize+1), "larger than"},
 		{"too many values", []byte(`{"checks":[` + strings.Repeat("null,", maxValues+1) + `null]}`), "values"},
 		{"too deep", []byte(strings.Repeat(`{"a":`, 100_000)), "no JSON: "},
-		{"another schema", document(t, set("$schema", "urn:migimg:schema:preflight:2")), "another version: its schema"},
-		{"another major version", document(t, set("schema_version", "2.0")), "another version: \"2.0\""},
-		{"a size in words", document(t, set("source/size_bytes", "large")), "/source/size_bytes is of another kind"},
-		{"no time", document(t, set("generated_at", "0001-01-01T00:00:00Z")), "when"},
-		{"no disk", document(t, set("source/device", "")), "which disk"},
-		{"no targets", document(t, set("targets", []any{})), "no target"},
-		{"no checks", document(t, set("checks", []any{})), "no checks"},
-		{"checks that are null", document(t, set("checks", []any{nil, nil})), "check"},
-		{"a target without an id", document(t, set("targets/0/id", "")), "no name"},
-		{"a target twice", document(t, set("targets/0/id", "kvm")), "twice"},
-		{"a verdict nobody knows", document(t, set("targets/0/verdict", "perfect")), "perfect"},
-		{"no verdict", document(t, set("summary/verdict", "")), "verdict"},
-		{"ready although blocked", document(t, set("targets/0/verdict", "ready")), `it says ready for "tencent", and its checks say blocked`},
-		{"a check that is silent", document(t, set("checks/0/status_by_target", map[string]any{})), "status"},
-		{"a status nobody knows", document(t, set("checks/0/status_by_target", map[string]any{"tencent": "fine", "kvm": "pass"})), "fine"},
-		{"a severity nobody knows", document(t, func(d map[string]any) {
+		{"another schema", changed(t, set("$schema", "urn:migimg:schema:preflight:2")), "another version: its schema"},
+		{"another major version", changed(t, set("schema_version", "2.0")), "another version: \"2.0\""},
+		{"a size in words", changed(t, set("source/size_bytes", "large")), "/source/size_bytes is of another kind"},
+		{"no time", changed(t, set("generated_at", "0001-01-01T00:00:00Z")), "when"},
+		{"no disk", changed(t, set("source/device", "")), "which disk"},
+		{"no targets", changed(t, set("targets", []any{})), "no target"},
+		{"no checks", changed(t, set("checks", []any{})), "no checks"},
+		{"checks that are null", changed(t, set("checks", []any{nil, nil})), "check"},
+		{"a target without an id", changed(t, set("targets/0/id", "")), "no name"},
+		{"a target twice", changed(t, set("targets/0/id", "kvm")), "twice"},
+		{"a verdict nobody knows", changed(t, set("targets/0/verdict", "perfect")), "perfect"},
+		{"no verdict", changed(t, set("summary/verdict", "")), "verdict"},
+		{"ready although blocked", changed(t, set("targets/0/verdict", "ready")), `it says ready for "tencent", and its checks say blocked`},
+		{"a check that is silent", changed(t, set("checks/0/status_by_target", map[string]any{})), "status"},
+		{"a status nobody knows", changed(t, set("checks/0/status_by_target", map[string]any{"tencent": "fine", "kvm": "pass"})), "fine"},
+		{"a severity nobody knows", changed(t, func(d map[string]any) {
 			set("checks/0/status_by_target", map[string]any{"tencent": "fail", "kvm": "fail"})(d)
 			set("checks/0/severity_by_target", map[string]any{"tencent": "mild", "kvm": "mild"})(d)
 		}), "mild"},
