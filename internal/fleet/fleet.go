@@ -4,7 +4,6 @@ package fleet
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -89,11 +88,12 @@ func pick[T any](g *generator, list []T) T { return list[g.rand.IntN(len(list))]
 // model is a report: the ready sample, with some of the other one's findings, and a
 // few that any machine may have.
 func (g *generator) model(docs [][]byte) ([]byte, error) {
-	var r, bad preflight.Report
-	if err := json.Unmarshal(docs[0], &r); err != nil {
+	r, err := preflight.Read(docs[0])
+	if err != nil {
 		return nil, err
 	}
-	if err := json.Unmarshal(docs[1], &bad); err != nil {
+	bad, err := preflight.Read(docs[1])
+	if err != nil {
 		return nil, err
 	}
 	healthy := g.rand.IntN(100) < 35

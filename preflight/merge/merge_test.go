@@ -332,11 +332,11 @@ func TestExitCode(t *testing.T) {
 // Whatever happens to files, each is accounted for and no host becomes better by it.
 func TestBrokenFleet(t *testing.T) {
 	dir := t.TempDir()
-	if err := fleet.Write(dir, "../testdata", fleet.Options{Hosts: 60, Targets: []string{"aws"}}); err != nil {
+	if err := fleet.Write(dir, "../testdata", fleet.Options{Hosts: 36, Targets: []string{"aws"}}); err != nil {
 		t.Fatal(err)
 	}
 	whole := merged(t, Options{}, dir)
-	if c := whole.Count(-1); c.Blocked < 5 || c.Warnings < 5 || len(whole.Hosts) != 60 || len(whole.Causes) < 10 {
+	if c := whole.Count(-1); c.Blocked < 5 || c.Warnings < 5 || len(whole.Hosts) != 36 || len(whole.Causes) < 10 {
 		t.Fatalf("the fleet is not mixed: %+v", c)
 	}
 	before := map[string]preflight.Verdict{}
@@ -347,11 +347,11 @@ func TestBrokenFleet(t *testing.T) {
 			t.Fatal(err)
 		}
 		if i%3 == 0 {
-			write(t, dir, filepath.Base(h.Disks[0].File), b[:len(b)*(i+1)/70])
+			write(t, dir, filepath.Base(h.Disks[0].File), b[:len(b)*(i+1)/40])
 		}
 	}
 	f := merged(t, Options{}, dir)
-	if len(f.Hosts) != 60 || len(f.Unreadable) != 20 || f.Count(-1).Lost != 20 {
+	if len(f.Hosts) != 36 || len(f.Unreadable) != 12 || f.Count(-1).Lost != 12 {
 		t.Errorf("%d hosts, %d unreadable", len(f.Hosts), len(f.Unreadable))
 	}
 	for _, h := range f.Hosts {
@@ -378,7 +378,7 @@ func TestBrokenFleet(t *testing.T) {
 	if err := json.Unmarshal(a.Bytes(), &doc); err != nil {
 		t.Fatal(err)
 	}
-	if len(doc.Hosts) != 60 || doc.Counts["unreadable"] != 20 || len(doc.Causes) != len(f.Causes) {
+	if len(doc.Hosts) != 36 || doc.Counts["unreadable"] != 12 || len(doc.Causes) != len(f.Causes) {
 		t.Errorf("%+v", doc.Counts)
 	}
 }
