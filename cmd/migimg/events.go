@@ -88,7 +88,7 @@ func (e *events) keep(stop <-chan struct{}) {
 func (e *events) look(end bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.lookUnreadable()
+	e.lookUnreadable(e.src.faults.Ranges())
 	e.lookMoment()
 	for _, f := range e.readers.ended(end, e.driftWords) {
 		e.summary(f)
@@ -122,11 +122,10 @@ func (e *events) driftWords() string {
 	return d.words()
 }
 
-// lookUnreadable logs what of the device could not be read, each byte once.
-func (e *events) lookUnreadable() {
+// lookUnreadable logs what of the device could not be read so far, each byte once.
+func (e *events) lookUnreadable(ranges spans, more int64) {
 	s := e.src
-	ranges, more := s.faults.Ranges()
-	fresh := spans(ranges).without(e.unreadable)
+	fresh := ranges.without(e.unreadable)
 	for i, r := range fresh {
 		if i == mostUnreadable {
 			e.log.Error("unreadable", "device", s.path, "further_ranges", len(fresh)-i, "bytes", fresh[i:].bytes())

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // metric is a family of samples in Prometheus' text exposition format, version 0.0.4.
@@ -68,8 +69,8 @@ func counter(name, help string) *metric { return &metric{name: name, kind: "coun
 func (s *status) metrics() []*metric {
 	out := []*metric{
 		gauge("migimg_mount_info", "What is mounted; always 1.").add(1, "version", s.Version, "consistency", s.Consistency.Level),
-		gauge("migimg_mount_start_time_seconds", "When the mount was made, since the epoch.").add(seconds(s.Started.UnixMicro())),
-		gauge("migimg_t0_timestamp_seconds", "The moment that the images stand for, since the epoch.").add(seconds(s.T0.UnixMicro())),
+		gauge("migimg_mount_start_time_seconds", "When the mount was made, since the epoch.").add(epoch(s.Started)),
+		gauge("migimg_t0_timestamp_seconds", "The moment that the images stand for, since the epoch.").add(epoch(s.T0)),
 		gauge("migimg_device_size_bytes", "Size of the device.").add(float64(s.Source.Size)),
 		gauge("migimg_carried_bytes", "What of the device the images carry.").add(float64(s.Map.CarriedBytes)),
 		gauge("migimg_stale", "1 if the images cannot be read any more, for what was to stay frozen was thawed.").add(truth(s.Consistency.Level == levelStale)),
@@ -140,7 +141,8 @@ func (s *status) unreadable() int64 {
 	return n
 }
 
-func seconds(microseconds int64) float64 { return float64(microseconds) / 1e6 }
+// epoch is in seconds since the epoch.
+func epoch(t time.Time) float64 { return float64(t.UnixMicro()) / 1e6 }
 
 func truth(b bool) float64 {
 	if b {
