@@ -79,6 +79,7 @@ hang all the same, run migimg thaw --all.
 			if !c.Bool("foreground") && os.Getenv(readyEnv) == "" {
 				return daemonize(c.Context)
 			}
+			o.usable = func() error { return confine(len(o.log.paths()) > 0) }
 			return mount(c, args[0], args[1], o, perm, ro)
 		},
 	}
@@ -142,8 +143,10 @@ func mountLogged(c *cli.Context, path, point string, o sourceOptions, perm permi
 	if err := ready(); err != nil {
 		return errors.Join(err, server.Unmount())
 	}
-	if err := confine(len(log.opts.paths()) > 0); err != nil {
-		log.tell(slog.LevelWarn, "the mount keeps more rights than it needs: "+err.Error())
+	if o.usable != nil {
+		if err := o.usable(); err != nil {
+			log.tell(slog.LevelWarn, "the mount keeps more rights than it needs: "+err.Error())
+		}
 	}
 	go docs.reports.keep(ctx)
 	defer happens.begin()()

@@ -69,8 +69,10 @@ type sourceOptions struct {
 	targets     []*targets.Target // those that get a folder
 	targetWords []string          // their names as they were given
 	progress    *progress
-	tell        func(level slog.Level, text string) // what there is to say meanwhile, and at the end
-	log         logOptions                          // of a mount
+	// usable is called when the mount is; nil where the process has other things to do.
+	usable func() error
+	tell   func(level slog.Level, text string) // what there is to say meanwhile, and at the end
+	log    logOptions                          // of a mount
 }
 
 // open goes from a device's path to plans: device -> map -> view -> layouts.
