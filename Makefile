@@ -10,7 +10,7 @@ VERSION ?= $(shell git -c safe.directory=$(CURDIR) describe --tags --always --di
 FUZZTIME ?= 30s
 PKG ?= ./...
 
-.PHONY: help build man demo test mutations test-unit test-integration golden fuzz bench bench-compress bench-s3 bench-maps bench-tracker bench-merge bench-stall torture boots matrix look lint clean
+.PHONY: scorecard scorecard-long help build man demo test mutations test-unit test-integration golden fuzz bench bench-compress bench-s3 bench-maps bench-tracker bench-merge bench-stall torture boots matrix look lint clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -89,6 +89,18 @@ boots: ## starts a disk by BIOS and UEFI on each bus, and broken ones, in QEMU, 
 matrix: ## what is carried against what is used, per filesystem, variant and fill, in Markdown (FS="ext4 xfs" for a part)
 	testdata/install.sh test
 	testdata/matrix.sh $(FS)
+
+scorecard: ## the suites of docs/reliability.md and their table (SUITE="punch kill" for some)
+	testdata/install.sh test demo
+	testdata/scorecard.sh $(SUITE)
+
+scorecard-long: ## the same with the parts that take hours (SUITE=torture)
+	testdata/install.sh test demo torture boots bench
+	testdata/scorecard.sh --long $(SUITE)
+
+test-%: ## one suite of the scorecard: make test-punch
+	testdata/install.sh test demo
+	testdata/scorecard.sh $*
 
 look: ## pictures of report.html in Chromium, to be looked at: build/look
 	testdata/look.sh
