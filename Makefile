@@ -10,7 +10,7 @@ VERSION ?= $(shell git -c safe.directory=$(CURDIR) describe --tags --always --di
 FUZZTIME ?= 30s
 PKG ?= ./...
 
-.PHONY: scorecard scorecard-long help build man demo test mutations test-unit test-integration golden fuzz bench bench-compress bench-s3 bench-maps bench-tracker bench-merge bench-stall torture boots matrix look lint clean
+.PHONY: vulncheck scorecard scorecard-long help build man demo test mutations test-unit test-integration golden fuzz bench bench-compress bench-s3 bench-maps bench-tracker bench-merge bench-stall torture boots matrix look lint clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -108,6 +108,9 @@ look: ## pictures of report.html in Chromium, to be looked at: build/look
 lint: ## gofmt, go vet, staticcheck, golangci-lint, shellcheck, file sizes, import directions
 	testdata/install.sh lint
 	testdata/lint.sh
+
+vulncheck: ## known vulnerabilities in what is called (asks vuln.go.dev)
+	go run golang.org/x/vuln/cmd/govulncheck@v1.9.0 ./...
 
 clean: ## forget build/ (the built disks, too)
 	rm -rf build
