@@ -115,7 +115,7 @@ func (s *source) scope(ctx context.Context, o scopeOptions) error {
 	if s.blocks, err = s.edit.Map(s.mapped); err != nil {
 		return fmt.Errorf("the image's disk of %s: %w", human(s.edit.Size), err)
 	}
-	s.volumes.Count(s.blocks)
+	s.volumes.Count(s.blocks.BytesIn)
 	return nil
 }
 
