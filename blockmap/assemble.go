@@ -137,6 +137,9 @@ func (s *scan) together(root *VolumeInfo, all []waiting) error {
 		if err != nil {
 			return err
 		}
+		for _, w := range all {
+			child.Parts = append(child.Parts, w.info.Name)
+		}
 		across, root.Children = append(across, child), append(root.Children, child)
 		return nil
 	}

@@ -162,7 +162,10 @@ type VolumeInfo struct {
 	// Carried is how many of its bytes the map carries, to the block.
 	Carried int64 `json:"carried"`
 	// LeftOut says that the image does not have the volume, by its owner's choice.
-	LeftOut  bool          `json:"left_out,omitempty"`
+	LeftOut bool `json:"left_out,omitempty"`
+	// Parts are the names of the volumes that it lies in, where it is a child of the root
+	// because there are several.
+	Parts    []string      `json:"parts,omitempty"`
 	Children []*VolumeInfo `json:"children,omitempty"`
 
 	ranges []Range // of the whole volume on the device
