@@ -11,7 +11,7 @@ import (
 
 // SchemaVersion is the document's: a minor change only adds fields, and readers
 // ignore fields they do not know.
-const SchemaVersion = "1.0"
+const SchemaVersion = "1.1"
 
 // Verdict is what the checks come to.
 type Verdict string
@@ -77,6 +77,21 @@ type SourceInfo struct {
 	// CarriedMap is how much of each equal part of the disk is carried: a row of
 	// hex digits, "0" nothing and "f" all.
 	CarriedMap string `json:"carried_map,omitempty"`
+	// Disks are all of the machine's, where there are several: first the one that it
+	// starts from, of which the fields above are, but for live, root and volumes.
+	Disks []DiskInfo `json:"disks,omitempty"`
+}
+
+// DiskInfo is one of several disks.
+type DiskInfo struct {
+	// Name is that of its folder in a mount, with which its volumes' names begin.
+	Name          string         `json:"name"`
+	Device        string         `json:"device"`
+	Image         bool           `json:"image"`
+	SizeBytes     int64          `json:"size_bytes"`
+	CarriedBytes  int64          `json:"carried_bytes"`
+	LogicalSector int64          `json:"logical_sector,omitempty"`
+	Outputs       []OutputResult `json:"outputs,omitempty"`
 }
 
 // RootInfo is the root filesystem.
