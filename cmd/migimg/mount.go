@@ -22,17 +22,23 @@ import (
 func mountCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "mount",
-		Usage:     "show a disk as images in a directory",
-		ArgsUsage: "DEVICE MOUNTPOINT",
+		Usage:     "show disks as images in a directory",
+		ArgsUsage: "DEVICE... MOUNTPOINT",
 		Description: `DEVICE is a block device (a disk or a partition) or a raw image file of one; it
 is opened read-only. MOUNTPOINT is an empty directory. The command returns when
 the mount is usable; migimg umount ends it.
+
+Of a machine with several disks, give all of them at once: their images stand for
+one moment, volume groups and RAIDs over them are understood, and preflight judges
+the machine. Each disk has a folder of its name, which is what a mount of it alone
+would be.
 
 Filesystems of DEVICE that are in use are frozen for a moment while it starts: the
 images stand for that moment. They are thawed whatever happens; if programs ever
 hang all the same, run migimg thaw --all.
 
     migimg mount /dev/sda /mnt/migimg
+    migimg mount /dev/sda /dev/sdb /mnt/migimg
     migimg mount --target tencent /dev/sda /mnt/migimg
     migimg mount --allow-other --uid 1000 --mode 0440 /dev/sdb /mnt/migimg`,
 		Flags: append([]cli.Flag{
@@ -50,7 +56,7 @@ hang all the same, run migimg thaw --all.
 			if err := mountOptions(c); err != nil {
 				return err
 			}
-			args, err := arguments(c, "DEVICE", "MOUNTPOINT")
+			devices, point, err := devicesAnd(c, "MOUNTPOINT")
 			if err != nil {
 				return err
 			}
@@ -76,24 +82,26 @@ hang all the same, run migimg thaw --all.
 			if !c.Bool("foreground") && os.Getenv(readyEnv) == "" {
 				return daemonize(c.Context)
 			}
-			return mount(c, args[0], args[1], o, perm, ro)
+			return mount(c, devices, point, o, perm, ro)
 		},
 	}
 }
 
-// mount serves the device at point until it is unmounted or told to stop.
-func mount(c *cli.Context, path, point string, o sourceOptions, perm permissions, ro reportOptions) error {
+// mount serves the devices at point until it is unmounted or told to stop.
+func mount(c *cli.Context, devices []string, point string, o sourceOptions, perm permissions, ro reportOptions) error {
 	_ = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0) // memory holds the disk's bytes; a kernel that refuses leaves us as we were
 	o.progress = newProgress()
-	s, err := open(c.Context, path, o)
+	s, err := open(c.Context, devices, o)
 	o.progress.done()
 	if err != nil {
 		return err
 	}
 	defer s.Close()
 	s.warn()
-	for _, a := range s.absent {
-		fmt.Fprintf(os.Stderr, "migimg: no %s image: %s\n", a.Format, a.Reason)
+	for _, d := range s.disks {
+		for _, a := range d.absent {
+			fmt.Fprintf(os.Stderr, "migimg: no %s image: %s\n", d.inFolder(a.Format), a.Reason)
+		}
 	}
 
 	// Planning was not slowed down, least of all while a filesystem was frozen.
@@ -106,7 +114,7 @@ func mount(c *cli.Context, path, point string, o sourceOptions, perm permissions
 	defer cancel()
 	var stats fusefs.Stats
 	docs := newDocuments(ctx, s, &stats, ro)
-	fo := fusefs.Options{Device: s.path, AllowOther: c.Bool("allow-other"), MayWait: s.throttle.Busy}
+	fo := fusefs.Options{Device: s.named(), AllowOther: c.Bool("allow-other"), MayWait: s.throttle.Busy}
 	if c.Bool("debug") {
 		fo.Debug = slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug})
 	}

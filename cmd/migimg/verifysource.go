@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"path/filepath"
+	"strings"
 	"sync"
 
 	"github.com/urfave/cli/v2"
@@ -15,7 +17,8 @@ import (
 )
 
 // openSource opens what an image is compared with: the device of a mount, by
-// that mount's map in the document blocks, or a device that is mapped now.
+// that mount's map in the document blocks, in the disk's folder, or a device that is
+// mapped now.
 func openSource(c *cli.Context, path, blocks string, p *progress) (*verify.Source, func(), error) {
 	abs, mounted := isMountpoint(path)
 	if !mounted {
@@ -24,12 +27,13 @@ func openSource(c *cli.Context, path, blocks string, p *progress) (*verify.Sourc
 			return nil, nil, err
 		}
 		o.progress = p
-		s, err := open(c.Context, path, o)
+		s, err := open(c.Context, strings.Split(path, ","), o)
 		if err != nil {
 			return nil, nil, err
 		}
-		src := &verify.Source{R: s.edit.View(endless{s.dev, s.dev.Size()}), Size: s.blocks.Size(), Where: where(s.volumes), Carried: func(yield func(verify.Range) bool) {
-			for r := range s.blocks.Ranges(0, s.blocks.Size()) {
+		d := s.disks[0] // the others are there for what lies on several
+		src := &verify.Source{R: d.edit.View(endless{d.dev, d.dev.Size()}), Size: d.blocks.Size(), Where: where(d.volumes), Carried: func(yield func(verify.Range) bool) {
+			for r := range d.blocks.Ranges(0, d.blocks.Size()) {
 				if !yield(verify.Range(r)) {
 					return
 				}
@@ -40,6 +44,7 @@ func openSource(c *cli.Context, path, blocks string, p *progress) (*verify.Sourc
 		}
 		return src, s.Close, nil
 	}
+	abs, blocks = filepath.Join(abs, filepath.Dir(filepath.Dir(blocks))), filepath.Join(".migimg", filepath.Base(blocks))
 	var doc mapDocument
 	if err := readJSON(abs, blocks, &doc); err != nil {
 		return nil, nil, err
