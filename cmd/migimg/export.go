@@ -25,7 +25,8 @@ func exportCommand() *cli.Command {
 		Usage:     "write one image in one go, without a mount",
 		ArgsUsage: "DEVICE... FILE|-",
 		Description: `For pipes, and for rescue systems without FUSE. FILE's name says the format; - is
-standard output. What is carried is read once (twice with --compress).
+standard output. What is carried is read once (twice with --compress). Several disks go
+into one ova, the one that the machine starts from first.
 
 FILE is marked as incomplete until it is whole. Where export was interrupted, --resume
 goes on, as long as the disk is what it was: its plan is the same.
@@ -33,6 +34,7 @@ goes on, as long as the disk is what it was: its plan is the same.
     migimg export /dev/sda /mnt/sdb/server.qcow2
     migimg export --image-format raw.zst /dev/sda - | ssh backup 'cat >server.raw.zst'
     migimg export --compress zstd --resume /dev/sda /mnt/sdb/server.qcow2
+    migimg export /dev/sda /dev/sdb /mnt/backup/server.ova
     migimg export --manifest /mnt/sdb/server.manifest.json /dev/sda /mnt/sdb/server.vhd`,
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "image-format", Usage: strings.Join(exportFormats(), ", "), DefaultText: "by FILE's name"},
@@ -44,6 +46,9 @@ goes on, as long as the disk is what it was: its plan is the same.
 			if err != nil {
 				return err
 			}
+			if len(devices) > 1 && c.IsSet("manifest") {
+				return errors.New("--manifest is of one disk: mount several, and take each one's with migimg manifest MOUNTPOINT/DISK")
+			}
 			x := &export{path: file, resume: c.Bool("resume"), manifest: c.String("manifest"), out: c.App.Writer}
 			format, err := exportFormat(c.String("image-format"), file)
 			if err != nil {
@@ -54,6 +59,9 @@ goes on, as long as the disk is what it was: its plan is the same.
 				return err
 			}
 			o.formats = []encoders.Encoder{format}
+			if c, ok := format.(encoders.Container); ok && len(devices) > 1 {
+				o.formats, o.machine = []encoders.Encoder{}, c
+			}
 			if !x.pipe() {
 				if x.path, err = filepath.Abs(x.path); err != nil {
 					return err

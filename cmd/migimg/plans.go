@@ -132,6 +132,7 @@ func (s *source) images() (all []image) {
 	for _, d := range s.disks {
 		all = append(all, d.images...)
 	}
+	all = append(all, s.machine...)
 	for _, f := range s.folders {
 		all = append(all, f.images...)
 	}
@@ -187,9 +188,13 @@ type planner struct {
 	measured map[string]*compress.Lengths
 }
 
+func (p planner) options() encoders.Options {
+	return encoders.Options{ClusterSize: p.o.clusterSize, QCOW2Version: p.o.version, Firmware: firmware(p.table)}
+}
+
 // plan lays out the images of one format.
 func (p planner) plan(ctx context.Context, e encoders.Encoder) ([]image, error) {
-	eo := encoders.Options{ClusterSize: p.o.clusterSize, QCOW2Version: p.o.version, Firmware: firmware(p.table)}
+	eo := p.options()
 	outputs, lengths, err := p.outputs(ctx, e, eo)
 	if err != nil {
 		return nil, err

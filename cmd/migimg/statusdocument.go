@@ -73,7 +73,9 @@ type fileStatus struct {
 	// Targets are those that the file is for.
 	Targets []string `json:"targets,omitempty"`
 	// Map is the document with the map of the disk in it, where that is not map.json's.
-	Map        string               `json:"map,omitempty"`
+	Map string `json:"map,omitempty"`
+	// Maps are those of several disks in it, in their order.
+	Maps       []string             `json:"maps,omitempty"`
 	PlanDigest string               `json:"plan_digest"`
 	Segments   []layout.SegmentInfo `json:"segments"`
 }
@@ -234,8 +236,13 @@ func (s *source) fileStatus(images []image, folder string) []fileStatus {
 		for _, folder := range s.folders {
 			f.Targets = append(f.Targets, folder.takers(im.Path)...)
 		}
-		if p := path.Join(d.of.name, d.path); folder == "" && p != mapPath {
-			f.Map = p
+		for _, d := range im.disks {
+			if p := path.Join(d.of.name, d.path); folder == "" && p != mapPath {
+				f.Maps = append(f.Maps, p)
+			}
+		}
+		if len(f.Maps) == 1 {
+			f.Map, f.Maps = f.Maps[0], nil
 		}
 		out = append(out, f)
 	}

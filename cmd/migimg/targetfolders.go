@@ -95,7 +95,7 @@ func (f *targetFolder) takers(path string) (ids []string) {
 // planTarget lays out what a target takes best; where nothing can be made for it, it
 // says why. Several disks have a folder each.
 func (s *source) planTarget(ctx context.Context, t *targets.Target) (images []image, reason string, err error) {
-	for _, d := range s.disks {
+	for _, d := range s.bootOrder(ctx) {
 		own, why, err := d.planTarget(ctx, t)
 		if err != nil || why != "" {
 			return nil, strings.TrimPrefix(d.name+": "+why, ": "), err
@@ -105,7 +105,28 @@ func (s *source) planTarget(ctx context.Context, t *targets.Target) (images []im
 			images = append(images, im)
 		}
 	}
-	return images, "", nil
+	whole, err := s.wholeFor(ctx, t)
+	return append(images, whole...), "", err
+}
+
+// wholeFor is the file with all of several disks, where a target takes one.
+func (s *source) wholeFor(ctx context.Context, t *targets.Target) ([]image, error) {
+	if len(s.disks) == 1 {
+		return nil, nil
+	}
+	for _, word := range t.Formats.Values {
+		e, _ := format(word)
+		c, ok := e.(encoders.Container)
+		if !ok {
+			continue
+		}
+		im, err := s.planMachine(ctx, c, func(d *disk) (planner, error) { return d.rounded(t) })
+		if errors.Is(err, encoders.ErrLimit) {
+			continue
+		}
+		return []image{im}, err
+	}
+	return nil, nil
 }
 
 // planTarget lays out what a target takes best of one disk.

@@ -195,12 +195,18 @@ func verifyMounted(c *cli.Context, mount string, f fileStatus, o verify.Options,
 		return nil, err
 	}
 	if f.Map != "" {
-		src, release, err := openSource(c, mount, f.Map, p)
+		f.Maps = []string{f.Map}
+	}
+	for _, m := range f.Maps {
+		src, release, err := openSource(c, mount, m, p)
 		if err != nil {
 			return nil, err
 		}
 		defer release()
-		o.Source = src
+		o.Sources = append(o.Sources, src)
+	}
+	if f.Map != "" {
+		o.Source, o.Sources = o.Sources[0], nil
 	}
 	return verifyFile(c, path, f.decoder(), o, p, v)
 }

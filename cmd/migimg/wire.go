@@ -40,7 +40,8 @@ type source struct {
 	digest   bool             // images are hashed while they are read
 	ionice   *device.IOPriority
 
-	order []*disk // in which a machine has the disks; see bootOrder
+	order   []*disk // in which a machine has the disks; see bootOrder
+	machine []image // of all disks at once
 	// folders are those of the targets that were asked for.
 	folders []*targetFolder
 }
@@ -82,6 +83,7 @@ type sourceOptions struct {
 	version     int // of qcow2; 0 is the usual one
 	compress    compressOptions
 	formats     []encoders.Encoder // nil: those that every mount shows
+	machine     encoders.Container // what holds all disks at once; nil: nothing
 	zeroFill    bool
 	digest      bool
 	scope       scopeOptions
@@ -128,6 +130,13 @@ func open(ctx context.Context, paths []string, o sourceOptions) (s *source, err 
 		if err := d.plan(ctx, o); err != nil {
 			return nil, fmt.Errorf("%s: %w", d.path, err)
 		}
+	}
+	if o.machine != nil {
+		im, err := s.planMachine(ctx, o.machine, func(d *disk) (planner, error) { return d.planners[0], nil })
+		if err != nil {
+			return nil, err
+		}
+		s.machine = []image{im}
 	}
 	return s, s.planTargets(ctx, o)
 }
