@@ -3,6 +3,7 @@ package preflight
 import (
 	"encoding/json"
 	"io"
+	"strings"
 	"time"
 
 	"migimg/preflight/checks"
@@ -80,6 +81,18 @@ type SourceInfo struct {
 	// Disks are all of the machine's, where there are several: first the one that it
 	// starts from, of which the fields above are, but for live, root and volumes.
 	Disks []DiskInfo `json:"disks,omitempty"`
+}
+
+// Devices are the devices of all disks, apart by sep.
+func (s *SourceInfo) Devices(sep string) string {
+	if len(s.Disks) == 0 {
+		return s.Device
+	}
+	var list []string
+	for _, d := range s.Disks {
+		list = append(list, d.Device)
+	}
+	return strings.Join(list, sep)
 }
 
 // DiskInfo is one of several disks.

@@ -93,6 +93,10 @@ func (d *disk) drifted(ctx context.Context) drift {
 	}
 	own := all
 	own.Files, own.Bytes, own.NoFile = []driftFile{}, all.bytes[d], all.noFile[d]
+	if all.State != "tracked" { // whose the bytes of no file are, nobody knows
+		own.NoFile = all.NoFile
+		own.Bytes = own.NoFile
+	}
 	for _, f := range all.Files {
 		name, mine := d.own(f.Volume)
 		if mine {
@@ -100,6 +104,9 @@ func (d *disk) drifted(ctx context.Context) drift {
 		}
 		if mine || d.src.lies(f.Volume, d) {
 			own.Files = append(own.Files, f)
+			if all.State != "tracked" {
+				own.Bytes += f.Bytes
+			}
 		}
 	}
 	return own

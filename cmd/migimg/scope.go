@@ -218,6 +218,20 @@ var bootTypes = []string{
 	"9e1a2d38-c612-4316-aa26-8b49521e5a8b", "0x41",
 }
 
+// partitionsOf are the numbers of the partitions that a volume lies in, as a rule one; 0
+// stands for none.
+func partitionsOf(f *facts.Facts, volume string) (out []int) {
+	for _, v := range f.Disk.Layers(volume) {
+		if v.Number > 0 {
+			out = append(out, v.Number)
+		}
+	}
+	if len(out) == 0 {
+		out = []int{partitionOf(volume)}
+	}
+	return out
+}
+
 // bootPartitions are those that the system on the disk needs to boot: its root,
 // what its fstab mounts at /boot, /usr, /var and the like, swap (of which only
 // the header is carried), and what its boot loader needs.
@@ -229,13 +243,13 @@ func (d *disk) bootPartitions(ctx context.Context) ([]int, error) {
 	if !f.Guest.Found {
 		return nil, errors.New("--partitions boot: no operating system was found on the disk; give the numbers")
 	}
-	keep := []int{partitionOf(f.Guest.Root)}
+	keep := partitionsOf(f, f.Guest.Root)
 	for _, l := range f.Fstab.Lines {
 		needed := l.Swap() || facts.Needed(l.Point)
 		switch r := l.Resolved; {
 		case !needed:
 		case r.Place == facts.OnDisk:
-			keep = append(keep, partitionOf(f.Disk.Volumes[r.Volume].Name))
+			keep = append(keep, partitionsOf(f, f.Disk.Volumes[r.Volume].Name)...)
 		case r.Place == facts.Unsure && !l.Swap():
 			return nil, fmt.Errorf("--partitions boot: /etc/fstab line %d (%s): %s; give the numbers", l.Line, l.Point, r.Why)
 		}

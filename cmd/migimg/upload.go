@@ -118,13 +118,13 @@ func (f *targetFolder) commands(b *bytes.Buffer, t targetImage, disk string) {
 		if c.Note != "" {
 			fmt.Fprintf(b, "    # %s\n", c.Note)
 		}
-		fmt.Fprintf(b, "    %s\n", fill(c.Text, t.images[i], disk))
+		fmt.Fprintf(b, "    %s\n", filled(c.Text, t.images[i], disk))
 	}
 }
 
-// fill puts an image's name and sizes into a command. A disk with a name has a folder, in
+// filled puts an image's name and sizes into a command. A disk with a name has a folder, in
 // the bucket as well.
-func fill(text string, im image, disk string) string {
+func filled(text string, im image, disk string) string {
 	gib := (im.VirtualSize + 1<<30 - 1) >> 30
 	words := []string{
 		"/mnt/migimg/", "",

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -27,7 +28,7 @@ func openSource(c *cli.Context, path, blocks string, p *progress) (*verify.Sourc
 			return nil, nil, err
 		}
 		o.progress = p
-		s, err := open(c.Context, strings.Split(path, ","), o)
+		s, err := open(c.Context, devicesOf(path), o)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -68,6 +69,14 @@ func openSource(c *cli.Context, path, blocks string, p *progress) (*verify.Sourc
 		src.Moving = &verify.Moving{Written: m.written, Words: m.words}
 	}
 	return src, dev.Close, nil
+}
+
+// devicesOf are the devices of --source: a path, or several with commas between them.
+func devicesOf(path string) []string {
+	if _, err := os.Stat(path); err == nil {
+		return []string{path}
+	}
+	return strings.Split(path, ",")
 }
 
 // movingMount knows what was written to the device of a mount since its T0, as that
