@@ -151,14 +151,6 @@ func (s *source) across() (out []*blockmap.VolumeInfo) {
 	return out
 }
 
-// partition is the volume of the disk's partition, in the tree of the space.
-func (d *disk) partition(n int) string {
-	if d.name == "" {
-		return fmt.Sprint(n)
-	}
-	return fmt.Sprintf("%s/%d", d.name, n)
-}
-
 // diskAt is the disk in whose place off lies; nil between the disks.
 func (s *source) diskAt(off int64) *disk {
 	i := sort.Search(len(s.disks), func(i int) bool { return s.disks[i].at.End() > off })

@@ -77,7 +77,7 @@ func (r *resync) sync(ctx context.Context, point, path, format string) (out *res
 		return nil, err
 	}
 	if len(st.Disks) > 0 {
-		return nil, fmt.Errorf("%s has several disks, and a copy is of one: migimg sync %s ...", point, filepath.Join(point, st.Disks[0].Folder))
+		return nil, fmt.Errorf("%s has several disks, and a copy is of one: give the folder of its disk, such as %s", point, filepath.Join(point, st.Disks[0].Folder))
 	}
 	if m, ok := machineOf(point); ok {
 		if err := severed(m, filepath.Base(point)); err != nil {

@@ -160,7 +160,7 @@ func (v Volume) Title() string {
 	case v.Name == "":
 		return "the whole disk"
 	case v.Name == v.Disk:
-		return "the disk " + v.Name
+		return fmt.Sprintf("the disk %s", v.Name)
 	}
 	return "partition " + v.Name
 }
