@@ -112,14 +112,17 @@ func (s *source) named() string {
 	return strings.Join(paths, ", ")
 }
 
-// machineOf is the mount of which the folder at abs is that of one of several disks.
-func machineOf(path string) (string, bool) {
+// machineOf is the mount at path's folder, if path is that of one of several disks in it,
+// and that folder's name.
+func machineOf(path string) (mount, folder string, ok bool) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
-		return "", false
+		return "", "", false
 	}
-	st, err := readStatus(filepath.Dir(abs))
-	return filepath.Dir(abs), err == nil && slices.ContainsFunc(st.Disks, func(d diskStatus) bool { return d.Folder == filepath.Base(abs) })
+	mount, folder = filepath.Split(abs)
+	mount = filepath.Clean(mount)
+	st, err := readStatus(mount)
+	return mount, folder, err == nil && slices.ContainsFunc(st.Disks, func(d diskStatus) bool { return d.Folder == folder })
 }
 
 // devices are those of a mount.

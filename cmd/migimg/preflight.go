@@ -75,7 +75,7 @@ Several disks of a machine are judged as a whole.
 // one of the devices.
 func preflightReport(c *cli.Context, devices []string, o reportOptions) (*preflight.Report, error) {
 	if abs, ok := isMountpoint(devices[0]); ok && len(devices) == 1 {
-		if m, ok := machineOf(abs); ok { // the report is the machine's
+		if m, _, ok := machineOf(abs); ok { // the report is the machine's
 			abs = m
 		}
 		b, err := os.ReadFile(filepath.Join(abs, "preflight.json"))

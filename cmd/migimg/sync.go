@@ -79,8 +79,8 @@ func (r *resync) sync(ctx context.Context, point, path, format string) (out *res
 	if len(st.Disks) > 0 {
 		return nil, fmt.Errorf("%s has several disks, and a copy is of one: give the folder of its disk, such as %s", point, filepath.Join(point, st.Disks[0].Folder))
 	}
-	if m, ok := machineOf(point); ok {
-		if err := severed(m, filepath.Base(point)); err != nil {
+	if m, folder, ok := machineOf(point); ok {
+		if err := severed(m, folder); err != nil {
 			return nil, err
 		}
 	}

@@ -45,7 +45,7 @@ func unmount(point string) error {
 	if !ok {
 		return fmt.Errorf("%s is no migimg mount", abs)
 	}
-	if m, ok := machineOf(abs); ok {
+	if m, _, ok := machineOf(abs); ok {
 		return fmt.Errorf("%s is a disk's folder of the mount %s: migimg umount %[2]s", abs, m)
 	}
 	s, err := readStatus(abs)
