@@ -20,6 +20,7 @@ import (
 	"io"
 	"iter"
 	"slices"
+	"strings"
 )
 
 // ErrNotMine is what a Scanner's Probe answers about a volume that holds
@@ -149,7 +150,9 @@ type Report struct {
 type VolumeInfo struct {
 	Report
 	// Name is the path of names from the device: "" for the device itself, "1"
-	// for its first partition.
+	// for its first partition; in a space "sda" and "sda/1". What lies in several
+	// volumes that are no part of each other, a logical volume over two disks, is a
+	// child of the root, and has the name that it has there.
 	Name string `json:"name"`
 	// Start is the volume's first byte on the device; -1 where the volume is not
 	// one run of the device.
@@ -159,10 +162,15 @@ type VolumeInfo struct {
 	// Carried is how many of its bytes the map carries, to the block.
 	Carried int64 `json:"carried"`
 	// LeftOut says that the image does not have the volume, by its owner's choice.
-	LeftOut  bool          `json:"left_out,omitempty"`
+	LeftOut bool `json:"left_out,omitempty"`
+	// Parts are the names of the volumes that it lies in, where it is a child of the root
+	// because there are several.
+	Parts    []string      `json:"parts,omitempty"`
 	Children []*VolumeInfo `json:"children,omitempty"`
 
 	ranges []Range // of the whole volume on the device
+	copies []Mirror
+	across []*VolumeInfo // the root's children that lie in this and in other volumes
 }
 
 // All yields the volume and everything inside it, outermost first.
@@ -173,15 +181,45 @@ func (v *VolumeInfo) All() iter.Seq[*VolumeInfo] {
 // Device yields the device ranges behind the volume, in the volume's order.
 func (v *VolumeInfo) Device() iter.Seq[Range] { return slices.Values(v.ranges) }
 
-// Count sets Carried, of the volume and everything inside it, by a map of the
-// device or of a part of it from the start.
-func (v *VolumeInfo) Count(m *Map) {
+// Inside yields the volumes directly inside this one, also those that lie only in part
+// in it.
+func (v *VolumeInfo) Inside() iter.Seq[*VolumeInfo] {
+	return slices.Values(slices.Concat(v.Children, v.across))
+}
+
+// Container says that other volumes lie in it.
+func (v *VolumeInfo) Container() bool { return len(v.Children)+len(v.across) > 0 }
+
+// Copies yields where else the volume's bytes are: those of a mirror.
+func (v *VolumeInfo) Copies() iter.Seq[Mirror] { return slices.Values(v.copies) }
+
+// Count sets Carried, of the volume and everything inside it, by what says how many
+// bytes of a range of the device are carried; see [Map.BytesIn].
+func (v *VolumeInfo) Count(carried func(off, n int64) int64) {
 	for x := range v.All() {
 		x.Carried = 0
 		for _, r := range x.ranges {
-			x.Carried += m.BytesIn(r.Off, r.Len)
+			x.Carried += carried(r.Off, r.Len)
 		}
 	}
+}
+
+// Alone is the tree of a disk's volumes, which v is in a space, as if the disk were
+// scanned by itself. What lies in others as well is not in it.
+func (v *VolumeInfo) Alone(at Place) *VolumeInfo {
+	x := *v
+	x.Name = strings.TrimPrefix(strings.TrimPrefix(v.Name, at.Name), "/")
+	if x.Start >= 0 {
+		x.Start -= at.Off
+	}
+	x.ranges, x.Children, x.copies, x.across = nil, nil, nil, nil
+	for _, r := range v.ranges {
+		x.ranges = append(x.ranges, Range{r.Off - at.Off, r.Len})
+	}
+	for _, c := range v.Children {
+		x.Children = append(x.Children, c.Alone(at))
+	}
+	return &x
 }
 
 func (v *VolumeInfo) walk(yield func(*VolumeInfo) bool) bool {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"math"
 	"math/bits"
 )
 
@@ -92,8 +93,11 @@ func (m *Map) Rank(c int64) int64 { return m.bits.rank(c) }
 func (m *Map) Next(c int64, carried bool) int64 { return m.bits.next(c, carried) }
 
 // Extent is how many bytes from device offset off on are alike to the cluster,
-// and whether they are carried. off must lie inside the device.
+// and whether they are carried. Nothing is from the map's end on.
 func (m *Map) Extent(off int64) (n int64, carried bool) {
+	if off >= m.size {
+		return math.MaxInt64 - off, false
+	}
 	c := off / m.cluster
 	carried = m.bits.get(c)
 	return min(m.size, m.bits.next(c, !carried)*m.cluster) - off, carried

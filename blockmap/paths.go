@@ -12,9 +12,9 @@ import (
 )
 
 // Paths finds names of files of a volume that was frozen when it was scanned; see
-// [FreezableScanner]. view is the device as it was then, as [NewView] shows it by m.
-func Paths(ctx context.Context, scanners []Scanner, volume *VolumeInfo, view io.ReaderAt, m *Map, files []FileID) (map[FileID]string, error) {
-	f, err := volume.File(view, m)
+// [FreezableScanner]. view is the device as it was then, as [NewView] shows it.
+func Paths(ctx context.Context, scanners []Scanner, volume *VolumeInfo, view io.ReaderAt, files []FileID) (map[FileID]string, error) {
+	f, err := volume.File(view, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -25,6 +25,9 @@ type ScanOptions struct {
 	Frozen func(volume string) bool
 	// Files, if set, is filled with where the files of frozen volumes lie.
 	Files *Files
+	// Disks, if set, are where in the device, which is a space, several disks lie; see
+	// [Arrange]. Each of them is then a child of the tree's root.
+	Disks []Place
 	// Progress, if set, is called with the name of each volume as its scan
 	// begins.
 	Progress func(volume, scanner string)
@@ -43,15 +46,51 @@ func Scan(ctx context.Context, dev Volume, scanners []Scanner, o ScanOptions) (*
 		return nil, nil, err
 	}
 	s := &scan{ctx: ctx, m: m, scanners: scanners, still: o.Still, frozen: o.Frozen, files: o.Files, progress: o.Progress}
-	root, err := s.volume("", dev, 0)
+	root, err := s.root(dev, o.Disks)
+	if err == nil {
+		err = s.assemble(root)
+	}
 	if err != nil {
 		return nil, nil, err
 	}
+	s.reflect(root)
 	m.bits.index()
 	o.Files.index()
-	root.Count(m)
+	root.Count(m.BytesIn)
 	return m, root, nil
 }
+
+// root scans the device, or each disk of the space that it is.
+func (s *scan) root(dev Volume, disks []Place) (*VolumeInfo, error) {
+	if len(disks) == 0 {
+		return s.volume("", dev, 0)
+	}
+	root := &VolumeInfo{Report: Report{Type: "disks"}, Size: dev.Size(), Start: -1}
+	end := int64(0)
+	for _, d := range disks {
+		v, err := Section(dev, d.Off, d.Len)
+		if err != nil {
+			return nil, fmt.Errorf("disk %s: %w", d.Name, err)
+		}
+		s.m.free(end, d.Off-end)
+		end = d.End()
+		disk, err := s.volume(d.Name, &placed{v, d.SectorSize}, 0)
+		if err != nil {
+			return nil, err
+		}
+		root.Children = append(root.Children, disk)
+		root.ranges = append(root.ranges, d.Range)
+	}
+	return root, nil
+}
+
+// placed is a disk in a space.
+type placed struct {
+	Volume
+	sector int64
+}
+
+func (p *placed) SectorSize() int64 { return p.sector }
 
 type scan struct {
 	ctx      context.Context
@@ -62,6 +101,7 @@ type scan struct {
 	files    *Files
 	progress func(volume, scanner string)
 	volumes  int
+	waiting  []waiting // in the order in which they were found
 }
 
 // volume scans v. Its error is the context's alone.
@@ -70,6 +110,11 @@ func (s *scan) volume(name string, v Volume, depth int) (*VolumeInfo, error) {
 	info.ranges = slices.Collect(v.Ranges(0, v.Size()))
 	if len(info.ranges) > 0 && info.ranges[0].Len == v.Size() {
 		info.Start = info.ranges[0].Off
+	}
+	if c, ok := v.(Copied); ok {
+		for _, twin := range c.Copies() {
+			info.copies = append(info.copies, mirrors(v, twin)...)
+		}
 	}
 	if s.volumes++; depth > maxDepth || s.volumes > maxVolumes {
 		info.Whole = fmt.Sprintf("volumes are nested deeper than %d or there are more than %d of them", maxDepth, maxVolumes)
@@ -80,6 +125,18 @@ func (s *scan) volume(name string, v Volume, depth int) (*VolumeInfo, error) {
 		info.Type, info.Whole = why.Type, why.Whole
 		return info, s.ctx.Err()
 	}
+	if s.wait(sc, v, info, depth) {
+		return info, s.ctx.Err()
+	}
+	if err := s.scanned(sc, v, info, depth); err != nil {
+		return nil, err
+	}
+	return info, nil
+}
+
+// scanned has v, which is info's, scanned. Its error is the context's alone.
+func (s *scan) scanned(sc Scanner, v Volume, info *VolumeInfo, depth int) error {
+	name := info.Name
 	if c, ok := sc.(StillScanner); ok && s.still != nil && s.still(name) {
 		sc = c.WhenStill()
 	}
@@ -90,6 +147,7 @@ func (s *scan) volume(name string, v Volume, depth int) (*VolumeInfo, error) {
 		s.progress(name, sc.Name())
 	}
 	k := &sink{scan: s, v: v, info: info, depth: depth, extents: s.files.mark()}
+	waiting := len(s.waiting)
 	report, err := safely(s.ctx, sc, v, k)
 	info.Report = report
 	if info.Type == "" {
@@ -97,7 +155,7 @@ func (s *scan) volume(name string, v Volume, depth int) (*VolumeInfo, error) {
 	}
 	switch {
 	case s.ctx.Err() != nil:
-		return nil, s.ctx.Err()
+		return s.ctx.Err()
 	case err != nil:
 		info.Whole = err.Error()
 	}
@@ -108,9 +166,9 @@ func (s *scan) volume(name string, v Volume, depth int) (*VolumeInfo, error) {
 		for _, r := range info.ranges {
 			s.m.carry(r.Off, r.Len)
 		}
-		info.Children = nil
+		info.Children, s.waiting = nil, s.waiting[:waiting]
 	}
-	return info, nil
+	return nil
 }
 
 // safely is sc.Scan, with a crash made an error: it costs the image size, like

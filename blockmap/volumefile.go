@@ -9,16 +9,17 @@ import (
 // File is a volume by itself, as a file of its bytes.
 type File struct {
 	view   io.ReaderAt
-	m      *Map
+	extent func(off int64) (n int64, carried bool)
 	ranges []Range
 	starts []int64 // where each range begins in the volume
 	size   int64
 }
 
-// File reads the volume through view, the device as [NewView] shows it by m.
-// It fails for a volume whose ranges are not all of it.
-func (v *VolumeInfo) File(view io.ReaderAt, m *Map) (*File, error) {
-	f := &File{view: view, m: m, ranges: v.ranges, size: v.Size}
+// File reads the volume through view, the device as [NewView] shows it. extent says how
+// many bytes from an offset of the device on are alike, and whether they are carried; see
+// [Map.Extent]. It fails for a volume whose ranges are not all of it.
+func (v *VolumeInfo) File(view io.ReaderAt, extent func(off int64) (n int64, carried bool)) (*File, error) {
+	f := &File{view: view, extent: extent, ranges: v.ranges, size: v.Size}
 	at := int64(0)
 	for _, r := range v.ranges {
 		f.starts = append(f.starts, at)
@@ -65,9 +66,6 @@ func (f *File) ReadAt(p []byte, off int64) (int, error) {
 // and whether they are carried. off must lie inside the volume.
 func (f *File) Extent(off int64) (n int64, carried bool) {
 	r := f.at(off)
-	if r.Off >= f.m.Size() {
-		return r.Len, false // the map's disk ends before
-	}
-	n, carried = f.m.Extent(r.Off)
+	n, carried = f.extent(r.Off)
 	return min(n, r.Len), carried
 }

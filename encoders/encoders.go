@@ -83,6 +83,26 @@ type Compressor interface {
 	PlanPacked(d Disk, o Options, m compress.Method, l *compress.Lengths) ([]Output, error)
 }
 
+// Container is an Encoder whose file holds those of another one, one for each disk of a
+// machine.
+type Container interface {
+	Encoder
+	// Inner makes the file of the k-th disk, from 0.
+	Inner(k int) Encoder
+	// Contain lays out a file with what Inner has planned for disks, in the order in which
+	// the machine has them. The view that it is read from has each disk where At says. It
+	// errors, wrapping ErrLimit, where the format cannot hold that many.
+	Contain(disks []Contained, o Options) ([]Output, error)
+}
+
+// Contained is a disk with its file, in a Container.
+type Contained struct {
+	Disk
+	File Output
+	// At is where the disk begins in the view, in bytes.
+	At int64
+}
+
 // UnitsOf are the units of a disk of which blocks says what is carried.
 func UnitsOf(blocks *blockmap.Map) compress.Units {
 	unit := blocks.ClusterSize()

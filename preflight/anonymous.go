@@ -43,12 +43,20 @@ func (r *Report) Anonymise() {
 		str(&s.Root.Volume)
 		s.Root.UUID = a.tag("uuid", s.Root.UUID)
 	}
-	for i := range s.Outputs {
-		str(&s.Outputs[i].Path, &s.Outputs[i].Absent)
+	outputs := func(list []OutputResult) {
+		for i := range list {
+			str(&list[i].Path, &list[i].Absent)
+		}
+	}
+	outputs(s.Outputs)
+	for i := range s.Disks {
+		str(&s.Disks[i].Name, &s.Disks[i].Device)
+		outputs(s.Disks[i].Outputs)
 	}
 	for i := range s.Volumes {
 		v := &s.Volumes[i]
-		str(&v.Name, &v.Whole)
+		str(&v.Name, &v.Whole, &v.Disk)
+		v.Parts = a.texts(v.Parts)
 		v.UUID, v.Label = a.tag("uuid", v.UUID), a.tag("label", v.Label)
 		v.Mounted = a.texts(v.Mounted)
 	}

@@ -90,7 +90,7 @@ func TestAnonymise(t *testing.T) {
 // Every string of a report is either looked at, or is one of the program's own.
 func TestAnonymiseReachesAll(t *testing.T) {
 	own := map[string]bool{".Schema": true, ".SchemaVersion": true, ".Tool.Name": true, ".Tool.Version": true, ".Tool.Catalog": true, ".Redaction": true, ".Coverage.Privileges": true,
-		".Source.Backend": true, ".Source.Consistency": true, ".Source.Root.FSType": true, ".Source.Scope.Mode": true, ".Source.Outputs[].Format": true, ".Source.Volumes[].Type": true, ".Source.CarriedMap": true,
+		".Source.Backend": true, ".Source.Consistency": true, ".Source.Root.FSType": true, ".Source.Scope.Mode": true, ".Source.Outputs[].Format": true, ".Source.Disks[].Outputs[].Format": true, ".Source.Volumes[].Type": true, ".Source.CarriedMap": true,
 		".OS.Firmware": true, ".OS.Loader": true, ".Summary.Verdict": true, ".Summary.Headline": true, ".Waivers[].State": true}
 	prefixes := []string{".Targets[]", ".Checks[].ID", ".Checks[].Code", ".Checks[].Title", ".Checks[].Category", ".Checks[].Status", ".Checks[].Severity", ".Checks[].Impact", ".Checks[].MapsTo",
 		".Checks[].Message[].ID", ".Checks[].MessageBy{}[].ID", ".Checks[].Remedies[].Type", ".Checks[].Remedies[].Where", ".Checks[].Remedies[].URL", ".Checks[].Remedies[].Message.ID",

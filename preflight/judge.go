@@ -204,10 +204,20 @@ func source(f *facts.Facts) SourceInfo {
 		s.Root = &RootInfo{Volume: f.Guest.Root, FSType: f.Guest.RootType, UUID: f.Guest.RootUUID}
 	}
 	s.Volumes, s.CarriedMap = volumes(&d), d.Picture
-	for _, o := range d.Outputs {
-		s.Outputs = append(s.Outputs, OutputResult{Format: o.Format, Path: o.Path, Size: o.Size, VirtualSize: o.VirtualSize, Absent: o.Err})
+	s.Outputs = outputs(d.Outputs)
+	if len(d.Others) > 0 {
+		for _, x := range append([]facts.Disk{d}, d.Others...) {
+			s.Disks = append(s.Disks, DiskInfo{Name: x.Name, Device: x.Device, Image: x.Image, SizeBytes: x.Size, CarriedBytes: x.Carried, LogicalSector: x.SectorSize, Outputs: outputs(x.Outputs)})
+		}
 	}
 	return s
+}
+
+func outputs(list []facts.Output) (out []OutputResult) {
+	for _, o := range list {
+		out = append(out, OutputResult{Format: o.Format, Path: o.Path, Size: o.Size, VirtualSize: o.VirtualSize, Absent: o.Err})
+	}
+	return out
 }
 
 func osInfo(f *facts.Facts) *OSInfo {

@@ -3,6 +3,7 @@ package preflight
 import (
 	"encoding/json"
 	"io"
+	"strings"
 	"time"
 
 	"migimg/preflight/checks"
@@ -77,6 +78,33 @@ type SourceInfo struct {
 	// CarriedMap is how much of each equal part of the disk is carried: a row of
 	// hex digits, "0" nothing and "f" all.
 	CarriedMap string `json:"carried_map,omitempty"`
+	// Disks are all of the machine's, where there are several: first the one that it
+	// starts from, of which the fields above are, but for live, root and volumes.
+	Disks []DiskInfo `json:"disks,omitempty"`
+}
+
+// Devices are the devices of all disks, apart by sep.
+func (s *SourceInfo) Devices(sep string) string {
+	if len(s.Disks) == 0 {
+		return s.Device
+	}
+	var list []string
+	for _, d := range s.Disks {
+		list = append(list, d.Device)
+	}
+	return strings.Join(list, sep)
+}
+
+// DiskInfo is one of several disks.
+type DiskInfo struct {
+	// Name is that of its folder in a mount, with which its volumes' names begin.
+	Name          string         `json:"name"`
+	Device        string         `json:"device"`
+	Image         bool           `json:"image"`
+	SizeBytes     int64          `json:"size_bytes"`
+	CarriedBytes  int64          `json:"carried_bytes"`
+	LogicalSector int64          `json:"logical_sector,omitempty"`
+	Outputs       []OutputResult `json:"outputs,omitempty"`
 }
 
 // RootInfo is the root filesystem.

@@ -19,6 +19,10 @@ type VolumeResult struct {
 	Container bool `json:"container,omitempty"`
 	// Whole is why nothing of it could be left out.
 	Whole string `json:"carried_whole,omitempty"`
+	// Disk is the name of the disk among several; Parts are the volumes that it lies in,
+	// where these are several.
+	Disk  string   `json:"disk,omitempty"`
+	Parts []string `json:"parts,omitempty"`
 	// LeftOut: the image does not have it, by its owner's choice.
 	LeftOut bool `json:"left_out,omitempty"`
 	// Mounted is where, and Writing whether read-write: its files may change
@@ -31,8 +35,11 @@ func volumes(d *facts.Disk) []VolumeResult {
 	out := []VolumeResult{}
 	for i, list := range [][]facts.Volume{d.Volumes, d.LeftOut} {
 		for _, v := range list {
-			x := VolumeResult{Name: v.Name, Start: v.Start, SizeBytes: v.Size, CarriedBytes: v.Carried, Type: v.Type, Label: v.Label,
-				UUID: v.UUID, Container: v.Container, Whole: redact(v.Whole), LeftOut: i == 1}
+			x := VolumeResult{Name: v.Name, Start: v.Start - d.Of(v).At, SizeBytes: v.Size, CarriedBytes: v.Carried, Type: v.Type, Label: v.Label,
+				UUID: v.UUID, Container: v.Container, Whole: redact(v.Whole), LeftOut: i == 1, Disk: v.Disk, Parts: v.Parts}
+			if v.Start < 0 {
+				x.Start = -1
+			}
 			if x.LeftOut {
 				x.CarriedBytes = 0
 			}

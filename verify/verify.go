@@ -94,6 +94,8 @@ type Moving struct {
 type Options struct {
 	// Source to compare with; nil: the content is decoded, but not compared.
 	Source *Source
+	// Sources are those of an image with several disks, in its order of them.
+	Sources []*Source
 	// Proof is what to compare with where there is no source.
 	Proof *Proof
 	// Targets are whose rules it is held to as well.
@@ -142,7 +144,7 @@ func Check(ctx context.Context, im Image, o Options) (*Report, error) {
 			r.Add(a)
 		}
 	}
-	table, err := r.inside(ctx, d, o)
+	table, err := r.insideAll(ctx, d, o)
 	if err != nil {
 		return nil, err
 	}
@@ -157,6 +159,36 @@ func Check(ctx context.Context, im Image, o Options) (*Report, error) {
 		r.Add(a)
 	}
 	return r, nil
+}
+
+// insideAll is inside of each disk of a machine; the table is that of the first one.
+func (r *Report) insideAll(ctx context.Context, d decoder.Disk, o Options) (table *ptable.Table, err error) {
+	all, ok := d.(decoder.Several)
+	if !ok {
+		return r.inside(ctx, d, o)
+	}
+	if o.Proof != nil || o.Source != nil {
+		return nil, fmt.Errorf("verify: %s: it has %d disks, and a source or a manifest is of one: verify it in its mount", r.Image, len(all.Disks()))
+	}
+	for i, x := range all.Disks() {
+		one := *r
+		one.Aspects, one.VirtualSize, o.Source = nil, x.Size(), nil
+		if i < len(o.Sources) {
+			o.Source = o.Sources[i]
+		}
+		t, err := one.inside(ctx, x, o)
+		if err != nil {
+			return nil, err
+		}
+		if i == 0 {
+			table = t
+		}
+		for _, a := range one.Aspects {
+			a.Name = fmt.Sprintf("disk %d, %s", i+1, a.Name)
+			r.Add(a)
+		}
+	}
+	return table, nil
 }
 
 // inside checks what is in the image: the disk's content, and its partition table, which

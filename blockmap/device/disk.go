@@ -6,7 +6,10 @@ import (
 	"migimg/blockmap/device/mounttable"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+
+	"golang.org/x/sys/unix"
 )
 
 // Place is where a device lies on a whole disk.
@@ -16,6 +19,32 @@ type Place struct {
 	Size int64
 	// Start is where on it the device begins, in bytes: 0 unless it is a partition.
 	Start int64
+}
+
+// Overlaps says that two devices, or image files, share bytes: they are the same one, or
+// one is a partition of the other, a loop device over it, or stacked on it.
+func (d *Device) Overlaps(x *Device, roots Roots) (bool, error) {
+	roots = roots.or()
+	var a, b unix.Stat_t
+	if err := errors.Join(unix.Fstat(int(d.buffered.Fd()), &a), unix.Fstat(int(x.buffered.Fd()), &b)); err != nil {
+		return false, fmt.Errorf("comparing %s and %s: %w", d.path, x.path, err)
+	}
+	if a.Dev == b.Dev && a.Ino == b.Ino {
+		return true, nil
+	}
+	for _, p := range [][2]*Device{{d, x}, {x, d}} {
+		if !p[1].block {
+			continue
+		}
+		nodes, err := p[0].nodes(roots)
+		if err != nil {
+			return false, err
+		}
+		if slices.ContainsFunc(nodes, func(n node) bool { return n.dev == p[1].rdev }) {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // Place finds the whole disk, as which the kernel reports all reads and writes, of

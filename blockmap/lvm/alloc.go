@@ -7,13 +7,14 @@ import (
 	"migimg/blockmap"
 )
 
-// physicalVolume is the one that is scanned.
+// physicalVolume is one that is scanned.
 type physicalVolume struct {
 	*member
-	group *group
-	used  []extents // of all segments, ascending, without overlap
-	// pieces counts those that striped volumes are cut into.
-	pieces int64
+	volume blockmap.Volume
+	label  *label
+	group  *group
+	text   []byte    // that describes the group
+	used   []extents // of all segments, ascending, without overlap
 }
 
 // extents are count extents of the physical volume from first on.
@@ -21,12 +22,12 @@ type extents struct{ first, count int64 }
 
 // newPhysicalVolume finds the volume of the label in the group, checks where its
 // parts lie, and collects what is allocated.
-func newPhysicalVolume(v blockmap.Volume, l *label, g *group) (*physicalVolume, error) {
+func newPhysicalVolume(v blockmap.Volume, l *label, g *group, text []byte) (*physicalVolume, error) {
 	m := g.memberByID(l.uuid)
 	if m == nil {
 		return nil, refuse("the physical volume (%s) is not one of volume group %s, whose metadata it holds: see vgck", l.uuid, g.name)
 	}
-	p := &physicalVolume{member: m, group: g}
+	p := &physicalVolume{member: m, volume: v, label: l, group: g, text: text}
 	for _, f := range m.flags {
 		switch f {
 		case "ALLOCATABLE":
@@ -54,13 +55,7 @@ func newPhysicalVolume(v blockmap.Volume, l *label, g *group) (*physicalVolume, 
 			return nil, refuse("LVM's own areas overlap the extents: see pvck")
 		}
 	}
-	if err := p.allocate(); err != nil {
-		return nil, err
-	}
-	for _, l := range g.lvs {
-		l.runs = p.follow(v, l)
-	}
-	return p, nil
+	return p, p.allocate()
 }
 
 // byteOf is where extent n begins.
@@ -100,54 +95,4 @@ func (p *physicalVolume) free() (free []extents) {
 		at = u.first + u.count
 	}
 	return free
-}
-
-// maxPieces bounds how many pieces all striped volumes are cut into, for all of
-// them are listed in memory. The tools stripe a volume over one disk only if they
-// are made to.
-const maxPieces = 1 << 20
-
-// follow finds where l lies on the volume, or nil where it cannot be followed:
-// because it is a part of another one or has flags that say that it is not as it
-// seems, or because of how or where its segments lie.
-func (p *physicalVolume) follow(v blockmap.Volume, l *logical) []run {
-	switch {
-	case !l.visible || l.flag != "" || len(l.usedBy) > 0:
-		return nil
-	case len(l.segments) > 0 && l.segments[0].kind == "raid1":
-		return p.followLegs(v, l)
-	}
-	return p.place(l)
-}
-
-// place is follow for a volume, whatever it is used for, that is linear or striped.
-func (p *physicalVolume) place(l *logical) []run {
-	var runs []run
-	pieces := int64(0)
-	for _, s := range l.segments {
-		if s.kind != "striped" && s.kind != "linear" || s.count == 0 {
-			return nil
-		}
-		r := run{size: s.count * p.group.extent, stripe: s.each * p.group.extent}
-		if len(s.areas) > 1 {
-			// As dm-stripe requires (kernel, drivers/md/dm-stripe.c, stripe_ctr).
-			if s.stripe == 0 || r.stripe%s.stripe != 0 {
-				return nil
-			}
-			r.stripe = s.stripe
-			pieces += r.size / r.stripe
-		}
-		for _, a := range s.areas {
-			if a.pv != p.member {
-				return nil
-			}
-			r.areas = append(r.areas, p.byteOf(a.first))
-		}
-		runs = append(runs, r)
-	}
-	if p.pieces+pieces > maxPieces {
-		return nil
-	}
-	p.pieces += pieces
-	return runs
 }

@@ -36,41 +36,44 @@ func readLegs(n *node) []leg {
 
 // followed is what came of following the copies of a raid1.
 type followed struct {
-	leg    string // the copy that is followed
-	others int    // copies on the same physical volume that are carried whole
-	why    string // why none is followed
+	leg     string // the copy that is followed
+	missing bool   // some copies are on disks that are not here
+	why     string // why none is followed
 }
 
-// followLegs finds where a raid1 lies on the volume: on the first copy that is
-// proven to be what the volume holds. The other copies here keep all of their
-// extents, for the kernel reads from any of them.
+// followLegs finds where a raid1 lies: on the first copy that is proven to be what
+// the volume holds. What is free in it is free in the others that are here, too, for
+// they hold the same, and the kernel reads from any of them.
 //
 // A copy is proven by the superblock and the bitmap in its metadata volume. Those of
-// copies on other disks are not to be seen from here. They cannot say that this one
+// copies on disks that are not here are not to be seen. They cannot say that this one
 // is wrong, only that it is old, where it fell out and the others went on without
 // it; then it is what the volume held when it fell out, and is mapped as that.
-func (p *physicalVolume) followLegs(v blockmap.Volume, l *logical) []run {
+func (g *assembly) followLegs(l *logical) {
 	r := &l.raid
 	s := l.segments[0]
 	if len(l.segments) != 1 || s.legs == nil || s.flags != "" {
 		r.why = "its description has parts that are not known"
-		return nil
+		return
 	}
-	for _, g := range s.legs {
-		for _, name := range []string{g.meta, g.image} {
-			if r.why = p.group.whyNotPart(name); r.why != "" {
-				return nil
+	for _, x := range s.legs {
+		for _, name := range []string{x.meta, x.image} {
+			if r.why = g.whyNotPart(name); r.why != "" {
+				return
 			}
 		}
 	}
-	var runs []run
+	size := s.count * g.extent
+	var first []blockmap.Run
+	var copies [][]blockmap.Run
 	var proven []raidMeta
-	for i, g := range s.legs {
-		meta, image := p.place(p.group.lvNamed[g.meta]), p.place(p.group.lvNamed[g.image])
+	for i, x := range s.legs {
+		meta, image := g.place(g.lvNamed[x.meta]), g.place(g.lvNamed[x.image])
 		if meta == nil {
-			continue // on another disk
+			r.missing = true
+			continue
 		}
-		m, err := readRaidMeta(newVolume(v, meta), i, len(s.legs), s.count*p.group.extent)
+		m, err := readRaidMeta(blockmap.Compose(meta), i, len(s.legs), size)
 		switch {
 		case err != nil:
 			r.why = err.Error()
@@ -78,26 +81,28 @@ func (p *physicalVolume) followLegs(v blockmap.Volume, l *logical) []run {
 			r.why = m.doubt
 		case len(proven) > 0 && m.events != proven[0].events:
 			r.why = "the RAID superblocks of its copies are of different age"
-		case image != nil && newVolume(v, image).size != s.count*p.group.extent:
-			r.why = fmt.Sprintf("its copy %s has another size", g.image)
+		case image != nil && blockmap.Compose(image).Size() != size:
+			r.why = fmt.Sprintf("its copy %s has another size", x.image)
 		}
 		if r.why != "" {
-			r.leg, r.others = "", 0
-			return nil
+			r.leg = ""
+			return
 		}
 		proven = append(proven, m)
 		switch {
 		case image == nil:
-		case runs == nil:
-			runs, r.leg = image, g.image
+			r.missing = true
+		case first == nil:
+			first, r.leg = image, x.image
 		default:
-			r.others++
+			copies = append(copies, image)
 		}
 	}
-	if runs == nil {
+	if first == nil {
 		r.why = "no copy of it lies on this disk as a whole, with the metadata that says whether it is up to date"
+		return
 	}
-	return runs
+	l.runs, l.copies = first, copies
 }
 
 // whyNotPart says why a volume is not simply a part of one raid1: the copy that
@@ -115,11 +120,11 @@ func (g *group) whyNotPart(name string) string {
 	return ""
 }
 
-// warning tells the owner which copy is followed, and what an image of it is.
+// warning tells the owner which copy is followed, and what an image without the others
+// is; empty where all are here.
 func (r *followed) warning(name string) string {
-	s := fmt.Sprintf("logical volume %s is a RAID (raid1), of which the copy %s is followed: an image of this disk alone has that copy only, and starts as a degraded RAID (lvchange -ay --activationmode degraded)", name, r.leg)
-	if r.others > 0 {
-		s += "; the other copies on this disk are carried whole"
+	if !r.missing {
+		return ""
 	}
-	return s
+	return fmt.Sprintf("logical volume %s is a RAID (raid1), of which the copy %s is followed: an image of this disk alone has that copy only, and starts as a degraded RAID (lvchange -ay --activationmode degraded)", name, r.leg)
 }

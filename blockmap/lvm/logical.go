@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"migimg/blockmap"
 )
 
 // logical is a logical volume.
@@ -15,7 +17,8 @@ type logical struct {
 	// usedBy are the types of the segments that are built of it: it is a part of
 	// other volumes, or has snapshots.
 	usedBy []string
-	runs   []run // where it lies on the physical volume; nil where it is not followed
+	runs   []blockmap.Run   // where it lies; nil where it is not followed
+	copies [][]blockmap.Run // of a raid1: where else it lies
 	raid   followed
 }
 

@@ -40,13 +40,14 @@ type slot struct {
 	sum, flags uint32
 }
 
-// readText reads the metadata areas that l names and returns the newest text.
-func readText(v blockmap.Volume, l *label, r *blockmap.Report) (*node, error) {
+// readText reads the metadata areas that l names and returns the newest text, as it
+// is and parsed.
+func readText(v blockmap.Volume, l *label, r *blockmap.Report) ([]byte, *node, error) {
 	if len(l.mda) == 0 {
-		return nil, refuse("the physical volume holds no LVM metadata; it is on other disks of the volume group, so what is in use here is not known")
+		return nil, nil, refuse("the physical volume holds no LVM metadata; it is on other disks of the volume group, so what is in use here is not known")
 	}
 	if len(l.mda) > maxAreas {
-		return nil, refuse("the physical volume has %d metadata areas", len(l.mda))
+		return nil, nil, refuse("the physical volume has %d metadata areas", len(l.mda))
 	}
 	var newest *node
 	var text []byte
@@ -56,7 +57,7 @@ func readText(v blockmap.Volume, l *label, r *blockmap.Report) (*node, error) {
 		what := fmt.Sprintf("LVM metadata area %d", i+1)
 		b, skip, err := readArea(v, area, what)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if skip {
 			ignored++
@@ -66,14 +67,14 @@ func readText(v blockmap.Volume, l *label, r *blockmap.Report) (*node, error) {
 		}
 		root, err := parseText(b)
 		if err != nil {
-			return nil, refuse("%s: %v", what, err)
+			return nil, nil, refuse("%s: %v", what, err)
 		}
 		n, err := sequence(root)
 		switch {
 		case err != nil:
-			return nil, refuse("%s: %v", what, err)
+			return nil, nil, refuse("%s: %v", what, err)
 		case newest != nil && n == seqno:
-			return nil, refuse("the two LVM metadata areas differ though both have number %d: see vgck", n)
+			return nil, nil, refuse("the two LVM metadata areas differ though both have number %d: see vgck", n)
 		case newest != nil:
 			r.Warnings = append(r.Warnings, fmt.Sprintf("the LVM metadata areas are of different age (numbers %d and %d): the newer one is used; vgck --updatemetadata repairs this", seqno, n))
 		}
@@ -83,13 +84,13 @@ func readText(v blockmap.Volume, l *label, r *blockmap.Report) (*node, error) {
 	}
 	switch {
 	case newest != nil:
-		return newest, nil
+		return text, newest, nil
 	case ignored > 0:
-		return nil, refuse("the LVM metadata on this physical volume is marked as ignored; the one in use is on other disks of the volume group, so what is in use here is not known")
+		return nil, nil, refuse("the LVM metadata on this physical volume is marked as ignored; the one in use is on other disks of the volume group, so what is in use here is not known")
 	case l.used:
-		return nil, refuse("the physical volume belongs to a volume group whose metadata is on other disks, so what is in use here is not known")
+		return nil, nil, refuse("the physical volume belongs to a volume group whose metadata is on other disks, so what is in use here is not known")
 	}
-	return nil, refuse("the physical volume belongs to no volume group, so nothing says what on it is of use; if nothing is, pvremove and wipefs say so")
+	return nil, nil, refuse("the physical volume belongs to no volume group, so nothing says what on it is of use; if nothing is, pvremove and wipefs say so")
 }
 
 // readArea reads the text of a metadata area: nil where it has none. skip says

@@ -12,13 +12,15 @@
 // boot loader's area, and what lies between and behind all that is carried.
 //
 // Volumes that are linear or striped with all of their extents on this physical
-// volume are handed on to be scanned, under the name that device-mapper has for
-// them: "vg-lv", with hyphens of the two names doubled. So is the first copy here
-// of a raid1, where its metadata proves that nothing failed, nothing is being
-// synchronised, and nothing was being written; other copies keep all of their
-// extents. So do all other volumes (RAIDs, thin pools, snapshots and their origins,
-// caches, what continues on another disk), with a warning that names them. Mirrors
-// of the old kind are among them: their log does not say whether an image failed.
+// volume, or on those of the group that are assembled with it, are handed on to be
+// scanned, under the name that device-mapper has for them: "vg-lv", with hyphens of
+// the two names doubled. So is a raid1 by the first of its copies, where the metadata
+// of all that are here proves that nothing failed, nothing is being synchronised, and
+// nothing was being written; what is free in it is free in the other copies. All other
+// volumes (RAIDs, thin pools, snapshots and their origins, caches, what continues on a
+// disk that is not here) keep all of their extents, with a warning that names them.
+// Mirrors of the old kind are among them: their log does not say whether an image
+// failed.
 //
 // Checked are the checksums of the label, of the headers of all metadata areas
 // and of the text; that the areas agree; that no metadata update was under way;
@@ -40,7 +42,7 @@ import (
 type Scanner struct{}
 
 var (
-	_ blockmap.Scanner   = Scanner{}
+	_ blockmap.Assembler = Scanner{}
 	_ blockmap.Container = Scanner{}
 )
 
@@ -64,21 +66,9 @@ func (Scanner) Scan(ctx context.Context, v blockmap.Volume, s blockmap.Sink) (bl
 	if err != nil {
 		return r, err
 	}
-	for _, f := range p.free() {
-		if err := s.Free(p.byteOf(f.first), f.count*p.group.extent); err != nil {
-			return r, err
-		}
-	}
-	for _, l := range p.group.lvs {
-		if l.runs == nil {
-			continue
-		}
-		if err := s.Nested(mapperName(p.group.name, l.name), newVolume(v, l.runs)); err != nil {
-			return r, err
-		}
-	}
-	r.Warnings = append(r.Warnings, p.warnings()...)
-	return r, ctx.Err()
+	g := &assembly{group: p.group, parts: []*physicalVolume{p}}
+	g.follow()
+	return r, g.hand(ctx, []blockmap.Sink{s}, []*blockmap.Report{&r}, nil)
 }
 
 // Holds says that the byte at off belongs to an allocated extent. See
@@ -105,17 +95,17 @@ func open(v blockmap.Volume, r *blockmap.Report) (*physicalVolume, error) {
 		return nil, err
 	}
 	r.UUID = l.uuid
-	text, err := readText(v, l, r)
+	text, root, err := readText(v, l, r)
 	if err != nil {
 		return nil, err
 	}
-	g, err := parseGroup(text)
+	g, err := parseGroup(root)
 	if err != nil {
 		return nil, err
 	}
 	r.BlockSize = g.extent
 	r.Features = g.features()
-	return newPhysicalVolume(v, l, g)
+	return newPhysicalVolume(v, l, g, text)
 }
 
 // refusal is why a physical volume is carried whole, in words for its owner.

@@ -9,12 +9,13 @@ import (
 // maxWarnings bounds what is said of single volumes.
 const maxWarnings = 32
 
-// warnings name the group's other physical volumes, and the logical volumes that
-// are carried whole though they lie here, with the reason.
-func (p *physicalVolume) warnings() (w []string) {
+// warnings are those of a physical volume: they name the group's others that are not
+// here, and the logical volumes that are carried whole though they lie on it, with the
+// reason.
+func (g *assembly) warnings(p *physicalVolume) (w []string) {
 	var others []string
-	for _, m := range p.group.pvs {
-		if m == p.member {
+	for _, m := range g.pvs {
+		if g.part(m) != nil {
 			continue
 		}
 		s := fmt.Sprintf("%s (%s", m.name, m.id)
@@ -30,12 +31,14 @@ func (p *physicalVolume) warnings() (w []string) {
 		}
 	}
 	if len(others) > 0 {
-		w = append(w, fmt.Sprintf("volume group %s has other physical volumes, too, and is complete only with them: %s", p.group.name, strings.Join(others, ", ")))
+		w = append(w, fmt.Sprintf("volume group %s has other physical volumes, too, and is complete only with them: %s", g.name, strings.Join(others, ", ")))
 	}
 	t := touching{p: p, known: map[string]bool{}}
-	for _, l := range p.group.lvs {
-		if l.raid.leg != "" && len(w) <= maxWarnings {
-			w = append(w, l.raid.warning(p.group.name+"/"+l.name))
+	for _, l := range g.lvs {
+		if l.raid.leg != "" && len(w) <= maxWarnings && t.touches(l) {
+			if s := l.raid.warning(g.name + "/" + l.name); s != "" {
+				w = append(w, s)
+			}
 		}
 		if l.runs != nil || !l.visible && len(l.usedBy) > 0 || !t.touches(l) {
 			continue // a hidden part is named by what it is a part of
@@ -43,13 +46,13 @@ func (p *physicalVolume) warnings() (w []string) {
 		if len(w) > maxWarnings {
 			return append(w, "and more like these")
 		}
-		w = append(w, fmt.Sprintf("logical volume %s/%s is carried whole: %s", p.group.name, l.name, p.why(l)))
+		w = append(w, fmt.Sprintf("logical volume %s/%s is carried whole: %s", g.name, l.name, g.why(l)))
 	}
 	return w
 }
 
 // why is the reason why l is not followed.
-func (p *physicalVolume) why(l *logical) string {
+func (g *assembly) why(l *logical) string {
 	for _, s := range l.segments {
 		switch s.kind {
 		case "striped", "linear":
@@ -78,7 +81,7 @@ func (p *physicalVolume) why(l *logical) string {
 	var others []string
 	for _, s := range l.segments {
 		for _, a := range s.areas {
-			if a.pv != nil && a.pv != p.member && !slices.Contains(others, a.pv.name) && len(others) < maxWarnings {
+			if a.pv != nil && g.part(a.pv) == nil && !slices.Contains(others, a.pv.name) && len(others) < maxWarnings {
 				others = append(others, a.pv.name)
 			}
 		}

@@ -29,11 +29,28 @@ type member struct {
 	data   blockmap.Range
 	own    []blockmap.Range
 	bitmap blockmap.Range
-	whole  string // why the member cannot be followed
+	whole  string // why the member cannot be followed by itself
+	// apart is why it cannot be followed with all the others either.
+	apart string
+
+	// What the members of an array have to agree in, of version 1:
+	events uint64
+	roles  []byte // the table of them
+	chunk  int64  // in bytes
+	active active
+	actors int // members that are active
 }
 
 // refuse notes the first reason.
 func (m *member) refuse(format string, a ...any) {
+	m.refuseAlone(format, a...)
+	if m.apart == "" {
+		m.apart = "md: " + fmt.Sprintf(format, a...)
+	}
+}
+
+// refuseAlone notes a reason that goes where all members are there.
+func (m *member) refuseAlone(format string, a ...any) {
 	if m.whole == "" {
 		m.whole = "md: " + fmt.Sprintf(format, a...)
 	}
@@ -56,12 +73,18 @@ func levelName(level int32) string {
 	return fmt.Sprintf("level %d", level)
 }
 
-// checkLevel refuses all but RAID1.
+// spread says that each byte of the array is on one member, and there is no parity.
+func (m *member) spread() bool { return m.level == 0 || m.level == -1 }
+
+// checkLevel refuses all but RAID1, and of what is followed with all members there.
 func (m *member) checkLevel() {
+	const over = "a member of a RAID of the kind %s, whose data is spread over all of its members; to copy what is in it, export "
 	switch {
 	case m.level == 1:
-	case slices.Contains([]int32{-1, 0, 4, 5, 6, 10}, m.level):
-		m.refuse("a member of a RAID of the kind %s, whose data is spread over all of its members; to copy what is in it, export the assembled array (/dev/md...) instead", levelName(m.level))
+	case m.spread():
+		m.refuseAlone(over+"all of them at once, or the assembled array (/dev/md...) instead", levelName(m.level))
+	case slices.Contains([]int32{4, 5, 6, 10}, m.level):
+		m.refuse(over+"the assembled array (/dev/md...) instead", levelName(m.level))
 	default:
 		m.refuse("a member of a RAID of the kind %s, which is not followed; export the assembled array (/dev/md...) instead", levelName(m.level))
 	}
@@ -113,13 +136,14 @@ func (m *member) checkSync(a active) {
 	if a.role < 0 || a.role >= m.disks {
 		m.refuse("the member has the role %d in an array of %d", a.role, m.disks)
 	}
+	m.active = a
 	const until = "wait until the array is idle and clean (mdadm --wait, mdadm --wait-clean) or stop it (mdadm --stop)"
 	switch {
 	case a.clean || a.alone:
 	case !a.first || a.writeMostly:
-		m.refuse("the array was being written to or resynchronised, and this is not the member that the others are made like: export the first member, or %s", until)
+		m.refuseAlone("the array was being written to or resynchronised, and this is not the member that the others are made like: export the first member, or %s", until)
 	case a.bitmap:
-		m.refuse("the array was being written to or resynchronised, or this member fell out of it then; as the array has a bitmap, what is written to a member that comes back is not all of it: %s", until)
+		m.refuseAlone("the array was being written to or resynchronised, or this member fell out of it then; as the array has a bitmap, what is written to a member that comes back is not all of it: %s", until)
 	}
 }
 

@@ -10,9 +10,13 @@
 // and not being recovered, reshaped or replaced, has no bad blocks, and is in sync
 // with the others. While an array is written to, or after a crash, the members
 // may differ; then the one that the kernel would copy to the others is followed:
-// the first, if the array has no bitmap (see checkSync). All other levels spread their data over the members and are carried
-// whole, as is what has features that are not known. The superblock's checksum is
-// verified, and that nothing of md's own overlaps the data.
+// the first, if the array has no bitmap (see checkSync). Other levels spread their data
+// over the members and are carried whole, as is what has features that are not known.
+// The superblock's checksum is verified, and that nothing of md's own overlaps the data.
+//
+// Where all active members are there and agree, the array is assembled (see Assemble):
+// a RAID1, a RAID0 whose members have one size, or a linear one. Levels with parity stay
+// whole: their free space counts for the parity of what is in use.
 package md
 
 import (
@@ -28,7 +32,7 @@ import (
 type Scanner struct{}
 
 var (
-	_ blockmap.Scanner   = Scanner{}
+	_ blockmap.Assembler = Scanner{}
 	_ blockmap.Container = Scanner{}
 )
 
@@ -88,10 +92,10 @@ func read(v blockmap.Volume) (*member, error) {
 	if len(found) > 1 {
 		m.refuse("there are RAID superblocks of versions %s and %s: erase the one that is not in use (mdadm --zero-superblock --metadata=VERSION)", m.version, found[1].version)
 	}
-	if m.whole == "" {
+	if m.apart == "" {
 		m.check(v.Size())
 	}
-	if m.whole == "" && m.bitmap.Len > 0 {
+	if m.apart == "" && m.bitmap.Len > 0 {
 		if err := m.readBitmap(v); err != nil {
 			return nil, err
 		}

@@ -27,6 +27,7 @@ import (
 const (
 	maxDevices     = (superSize - 256) / 2
 	featureBitmap  = 1
+	featureLayout  = 4096 // of a RAID0: the layout says how members of different size are used
 	flagMostly     = 1
 	flagFailFast   = 2
 	roleMax        = 0xff00
@@ -74,6 +75,7 @@ func parse1(b []byte, at int64) *member {
 		m.refuse("the RAID superblock has a wrong checksum: see mdadm --examine")
 		return m
 	}
+	m.events, m.chunk, m.roles = le.Uint64(b[200:]), int64(le.Uint32(b[88:]))*sectorSize, b[256:256+2*devices]
 	m.checkLevel()
 	m.checkFeatures(b)
 	m.places1(b, at)
@@ -100,6 +102,9 @@ func checksum1(b []byte, n int) uint32 {
 func (m *member) checkFeatures(b []byte) {
 	le := binary.LittleEndian
 	rest := le.Uint32(b[8:]) &^ featureBitmap
+	if m.level == 0 {
+		rest &^= featureLayout
+	}
 	for _, f := range features1 {
 		if rest&f.bit != 0 {
 			m.refuse("%s", f.what)
@@ -123,6 +128,9 @@ func (m *member) places1(b []byte, at int64) {
 		return
 	}
 	m.data = blockmap.Range{Off: int64(off) * sectorSize, Len: int64(size) * sectorSize}
+	if m.spread() { // kernel, drivers/md/md.c, super_1_load: such members may differ in size
+		m.data.Len = int64(room) * sectorSize
+	}
 	if n := int64(le.Uint16(b[186:])); n > 0 {
 		m.own = append(m.own, blockmap.Range{Off: at + int64(int32(le.Uint32(b[188:])))*sectorSize, Len: n * sectorSize})
 	}
@@ -155,7 +163,11 @@ func (m *member) checkRole(b []byte, devices int) {
 		m.refuse("the member's role %#x in the array is not known", a.role)
 	}
 	for i := range devices {
-		if r := role(i); i != int(own) && r < roleMax {
+		r := role(i)
+		if r < roleMax {
+			m.actors++
+		}
+		if i != int(own) && r < roleMax {
 			a.alone, a.first = false, a.first && r > a.role
 		}
 	}

@@ -28,6 +28,8 @@ type super struct {
 	minor              uint32           // of version 0.90
 	padding, blockSize uint32
 	noSum              bool
+	chunk              uint32 // of version 1, in sectors
+	events             uint64 // of version 1, from 17 on
 }
 
 // mirror is a sound first member of two, for a volume of n bytes.
@@ -84,6 +86,7 @@ func (s *super) bytes1(at int64) []byte {
 	copy(b[32:], "host:home")
 	le.PutUint32(b[72:], uint32(s.level))
 	le.PutUint64(b[80:], s.size)
+	le.PutUint32(b[88:], s.chunk)
 	le.PutUint32(b[92:], s.disks)
 	le.PutUint32(b[96:], uint32(s.bitmap))
 	le.PutUint64(b[128:], s.off)
@@ -97,7 +100,7 @@ func (s *super) bytes1(at int64) []byte {
 		le.PutUint32(b[188:], uint32(s.badBlocks))
 	}
 	le.PutUint64(b[192:], 1700000000)
-	le.PutUint64(b[200:], 17)
+	le.PutUint64(b[200:], 17+s.events)
 	le.PutUint64(b[208:], s.resync)
 	le.PutUint32(b[220:], uint32(len(s.roles)))
 	le.PutUint32(b[224:], s.blockSize)

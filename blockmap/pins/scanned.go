@@ -24,8 +24,30 @@ type Scanned struct {
 // gaps that nobody writes, or volumes that nobody understood.
 const maxAround = 16 << 20
 
-// pinned yields what has to be pinned, ascending within each volume.
+// pinned yields what has to be pinned, ascending within each volume: of a mirror, in all
+// of its copies.
 func (s *Scanned) pinned() iter.Seq[blockmap.Range] {
+	var copies []blockmap.Mirror
+	for v := range s.Volumes.All() {
+		copies = slices.AppendSeq(copies, v.Copies())
+	}
+	return func(yield func(blockmap.Range) bool) {
+		for p := range s.once() {
+			if !yield(p) {
+				return
+			}
+			for _, c := range copies {
+				lo, hi := max(p.Off, c.Off), min(p.End(), c.End())
+				if lo < hi && !yield(blockmap.Range{Off: c.To + lo - c.Off, Len: hi - lo}) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// once is pinned without the copies.
+func (s *Scanned) once() iter.Seq[blockmap.Range] {
 	return func(yield func(blockmap.Range) bool) {
 		for _, v := range s.Pin {
 			for r := range v.Device() {
@@ -48,11 +70,14 @@ func (s *Scanned) pinned() iter.Seq[blockmap.Range] {
 	}
 }
 
-// outside is what of a volume lies in none of its children, ascending.
+// outside is what of a volume lies in none of those inside it, ascending.
 func outside(v *blockmap.VolumeInfo) (out []blockmap.Range) {
 	var inner []blockmap.Range
-	for _, c := range v.Children {
+	for c := range v.Inside() {
 		inner = slices.AppendSeq(inner, c.Device())
+		for m := range c.Copies() {
+			inner = append(inner, blockmap.Range{Off: m.To, Len: m.Len})
+		}
 	}
 	byOffset := func(a, b blockmap.Range) int { return cmp.Compare(a.Off, b.Off) }
 	slices.SortFunc(inner, byOffset)

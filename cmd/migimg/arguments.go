@@ -86,11 +86,35 @@ func arguments(c *cli.Context, names ...string) ([]string, error) {
 	args := c.Args().Slice()
 	switch {
 	case len(args) < len(names):
-		return nil, fmt.Errorf("%s is missing; usage: migimg %s %s", names[len(args)], c.Command.Name, c.Command.ArgsUsage)
+		return nil, missing(c, names[len(args)])
 	case len(args) > len(names):
 		return nil, fmt.Errorf("%q is one argument too many; usage: migimg %s %s", args[len(names)], c.Command.Name, c.Command.ArgsUsage)
 	}
 	return args, nil
+}
+
+// devicesAnd takes devices, at least one, and one more argument from the command line.
+func devicesAnd(c *cli.Context, name string) (devices []string, last string, err error) {
+	args := c.Args().Slice()
+	switch len(args) {
+	case 0:
+		return nil, "", missing(c, "DEVICE")
+	case 1:
+		return nil, "", missing(c, name)
+	}
+	return args[:len(args)-1], args[len(args)-1], nil
+}
+
+// devicesOr takes devices, at least one, or one of what else name says.
+func devicesOr(c *cli.Context, name string) ([]string, error) {
+	if c.NArg() == 0 {
+		return nil, missing(c, name)
+	}
+	return c.Args().Slice(), nil
+}
+
+func missing(c *cli.Context, name string) error {
+	return fmt.Errorf("%s is missing; usage: migimg %s %s", name, c.Command.Name, c.Command.ArgsUsage)
 }
 
 // formatFlag is --format with the formats that a command can print.

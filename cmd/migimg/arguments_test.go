@@ -32,12 +32,15 @@ func TestFlagsFirst(t *testing.T) {
 func TestUsageErrors(t *testing.T) {
 	for _, c := range []struct{ args, want string }{
 		{"map", "DEVICE is missing"},
-		{"map a b", `"b" is one argument too many`},
+		{"status a b", `"b" is one argument too many`},
 		{"map a --formt json", "did you mean --format?"},
 		{"map a --format yaml", "not one of table, json, ranges"},
 		{"map a --cluster-size 48K", "not a power of two from 4K to 2M"},
 		{"map a --cluster-size big", "not a size such as 64K"},
 		{"mount a", "MOUNTPOINT is missing"},
+		{"mount", "DEVICE is missing"},
+		{"export a", "FILE or - is missing"},
+		{"preflight", "DEVICE|MOUNTPOINT is missing"},
 		{"thaw", "MOUNTPOINT or DEVICE is missing"},
 		{"thaw /srv --all", "contradict each other"},
 		{"thaw /no/such/place", "neither a mount point nor a mounted block device"},

@@ -32,7 +32,7 @@ func (o opinion) worse() bool { return o.Unknown == "" && o.MapFree > o.Free }
 // check asks the filesystems' own programs. The error is the context's alone.
 func (s *source) check(ctx context.Context) (out []opinion, err error) {
 	for v := range s.volumes.All() {
-		if len(v.Children) > 0 || v.Type == "" || v.LeftOut {
+		if v.Container() || v.Type == "" || v.LeftOut {
 			continue
 		}
 		o := opinion{Volume: v.Name, Type: v.Type, MapFree: v.Size - v.Carried}
@@ -56,7 +56,8 @@ func (s *source) check(ctx context.Context) (out []opinion, err error) {
 }
 
 func (s *source) ask(ctx context.Context, v *blockmap.VolumeInfo, o *opinion) error {
-	dev, release, err := tool.Section(ctx, s.path, v.Start, v.Size)
+	d := s.diskAt(v.Start)
+	dev, release, err := tool.Section(ctx, d.path, v.Start-d.at.Off, v.Size)
 	if err != nil {
 		return err
 	}

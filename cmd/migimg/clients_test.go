@@ -22,7 +22,7 @@ import (
 )
 
 // fragmentedDisk is the disk of most tests: ext4 as it is today.
-func fragmentedDisk() disk { return disks[2] }
+func fragmentedDisk() testDisk { return disks[2] }
 
 // TestClients: what people copy with reads the mount as it reads any directory.
 func TestClients(t *testing.T) {

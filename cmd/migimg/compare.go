@@ -59,7 +59,7 @@ func (m *moment) changed(ctx context.Context, s *source) (iter.Seq[blockmap.File
 			if v.Name != fl.Volume {
 				continue
 			}
-			err := evidence.Unchanged(ctx, fl.Point, m.since, lays(m.files, v, s.blocks.Size()), func(inode uint64) {
+			err := evidence.Unchanged(ctx, fl.Point, m.since, lays(m.files, v, s.end), func(inode uint64) {
 				same[fileKey{v.Name, blockmap.FileID{Inode: inode}}] = true
 			})
 			if err != nil {
@@ -68,7 +68,7 @@ func (m *moment) changed(ctx context.Context, s *source) (iter.Seq[blockmap.File
 		}
 	}
 	return func(yield func(blockmap.FileExtent) bool) {
-		for r := range s.blocks.Ranges(0, s.blocks.Size()) {
+		for r := range s.carried(0, s.size) {
 			for x := range m.files.In(r.Off, r.Len) {
 				if !same[fileKey{x.Volume, x.File}] && !yield(x) {
 					return
@@ -80,8 +80,15 @@ func (m *moment) changed(ctx context.Context, s *source) (iter.Seq[blockmap.File
 
 func nothing(func(blockmap.FileExtent) bool) {}
 
-// lays returns where the contents of a volume's files lie on it, by inode.
-func lays(files *blockmap.Files, v *blockmap.VolumeInfo, size int64) func(inode uint64) []evidence.Extent {
+// end is where the images' disk ends that has the byte off of the space.
+func (s *source) end(off int64) int64 {
+	d := s.diskAt(off)
+	return d.at.Off + d.blocks.Size()
+}
+
+// lays returns where the contents of a volume's files lie on it, by inode. end is where
+// what is looked at ends, by a place before it.
+func lays(files *blockmap.Files, v *blockmap.VolumeInfo, end func(off int64) int64) func(inode uint64) []evidence.Extent {
 	type lay struct {
 		inode uint64
 		evidence.Extent
@@ -97,7 +104,7 @@ func lays(files *blockmap.Files, v *blockmap.VolumeInfo, size int64) func(inode 
 	slices.SortFunc(parts, func(a, b blockmap.Range) int { return cmp.Compare(a.Off, b.Off) })
 	var all []lay
 	for _, p := range parts {
-		for x := range files.In(p.Off, min(p.Len, size-p.Off)) {
+		for x := range files.In(p.Off, min(p.Len, end(p.Off)-p.Off)) {
 			if x.Volume == v.Name {
 				all = append(all, lay{x.File.Inode, evidence.Extent{At: x.At, Off: before[p.Off] + x.Off - p.Off, Len: x.Len}})
 			}

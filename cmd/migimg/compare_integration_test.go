@@ -29,7 +29,7 @@ func mountHere(t *testing.T, dev string, m momentOptions) (point string, end fun
 	go func() {
 		c := cli.NewContext(newApp(), flag.NewFlagSet("mount", flag.ContinueOnError), nil)
 		c.Context = ctx
-		done <- mount(c, dev, point, o, permissions{mode: 0o400}, reportOptions{})
+		done <- mount(c, []string{dev}, point, o, permissions{mode: 0o400}, reportOptions{})
 	}()
 	ended := false
 	end = func() {

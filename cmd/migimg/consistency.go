@@ -113,14 +113,18 @@ func (s *source) still(volume string) bool {
 	if s.consistency.Level == levelOffline {
 		return true
 	}
+	across := !slices.ContainsFunc(s.disks, func(d *disk) bool { _, mine := d.own(volume); return mine })
 	writers := 0
-	for _, u := range s.uses {
-		if !u.Write {
-			continue
-		}
-		writers++
-		if volume == "" || u.Partition == 0 || u.Partition == partitionOf(volume) {
-			return false
+	for _, d := range s.disks {
+		inner, mine := d.own(volume)
+		for _, u := range d.uses {
+			if !u.Write {
+				continue
+			}
+			writers++
+			if mine && (inner == "" || u.Partition == 0 || u.Partition == partitionOf(inner)) || across && u.Partition == 0 {
+				return false
+			}
 		}
 	}
 	return writers > 0 // else live was asked for, and the owner knows why

@@ -27,7 +27,7 @@ func TestStill(t *testing.T) {
 		{"live by choice", levelLive, "2", nil, false},
 		{"10 is not 1", levelLive, "10", []device.Use{rw(1, "sda1")}, true},
 	} {
-		s := &source{consistency: consistency{Level: c.level}, uses: c.uses}
+		s := &source{consistency: consistency{Level: c.level}, disks: []*disk{{uses: c.uses}}}
 		if got := s.still(c.volume); got != c.want {
 			t.Errorf("%s: %v", c.name, got)
 		}

@@ -15,9 +15,9 @@ import (
 	"migimg/internal/need"
 )
 
-// disk is a disk that the tests make: an MBR, a gap, one ext partition and a
+// testDisk is a disk that the tests make: an MBR, a gap, one ext partition and a
 // swap partition.
-type disk struct {
+type testDisk struct {
 	name  string
 	mkfs  []string // mke2fs arguments
 	start int64    // of the filesystem, in sectors
@@ -29,7 +29,7 @@ const (
 	fsSize   = 56 << 20
 )
 
-var disks = []disk{
+var disks = []testDisk{
 	{"ext2-1k-blocks-sector63", []string{"-t", "ext2", "-b", "1024"}, 63, fragmented},
 	{"ext3", []string{"-t", "ext3", "-b", "4096"}, 2048, fragmented},
 	{"ext4-4k-fragmented", []string{"-t", "ext4", "-b", "4096"}, 2048, fragmented},
@@ -42,7 +42,7 @@ var disks = []disk{
 }
 
 // make makes the disk in a file and returns its path and the files' hashes.
-func (d disk) make(t testing.TB) (path string, files map[string]string) {
+func (d testDisk) make(t testing.TB) (path string, files map[string]string) {
 	t.Helper()
 	need.Root(t)
 	need.Tool(t, "sfdisk", "losetup", "mke2fs", "mkswap")

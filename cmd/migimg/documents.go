@@ -3,16 +3,12 @@ package main
 import (
 	"bytes"
 	"context"
-	"log/slog"
-	"os"
 	"strconv"
 	"sync"
 	"time"
 
 	"migimg/blockmap"
-	"migimg/blockmap/device"
 	"migimg/blockmap/ptable"
-	"migimg/encoders/layout"
 	"migimg/fusefs"
 )
 
@@ -24,217 +20,54 @@ type documents struct {
 	events  *events
 
 	reports *reports
-	maps    []fusefs.Document
 }
 
-// mapPath is where a mount has the map of the disk in its images.
-const mapPath = ".migimg/map.json"
+// mapPath is where the folder of a disk, which is a mount itself where there is one, has
+// the map of the disk in its images; driftPath where it says what is newer than T0.
+const (
+	mapPath   = ".migimg/map.json"
+	driftPath = ".migimg/drift.json"
+)
 
 func newDocuments(ctx context.Context, s *source, e *events, o reportOptions) *documents {
-	d := &documents{src: s, stats: e.stats, started: e.started, events: e, reports: newReports(ctx, s, o)}
-	for _, disk := range s.disks {
-		d.maps = append(d.maps, fusefs.Document{Path: disk.path, Bytes: sync.OnceValues(func() ([]byte, error) { return marshal(s.mapDocument(disk, true)) })})
-	}
-	return d
+	return &documents{src: s, stats: e.stats, started: e.started, events: e, reports: newReports(ctx, s, o)}
 }
 
+// list is all of them. The folder of each of several disks has what a mount of it alone
+// has, but for the report, which is the machine's.
 func (d *documents) list() []fusefs.Document {
-	return append([]fusefs.Document{
+	list := []fusefs.Document{
 		{Path: "preflight.json", Bytes: d.reports.jsonBytes},
 		{Path: "report.html", Bytes: d.reports.htmlBytes},
-		{Path: ".migimg/status.json", Bytes: func() ([]byte, error) { return marshal(d.status()) }},
-		{Path: writtenPath, Bytes: func() ([]byte, error) { return marshal(d.src.written()) }},
-		{Path: ".migimg/drift.json", Bytes: func() ([]byte, error) { return marshal(d.src.drifted(context.Background())) }},
-		{Path: manifestPath, Bytes: func() ([]byte, error) { return marshal(d.src.manifest()) }},
-	}, d.maps...)
+	}
+	if len(d.src.disks) > 1 {
+		list = append(list,
+			fusefs.Document{Path: statusPath, Bytes: func() ([]byte, error) { return marshal(d.status()) }},
+			fusefs.Document{Path: driftPath, Bytes: func() ([]byte, error) { return marshal(d.src.drifted(context.Background())) }})
+	}
+	for _, x := range d.src.disks {
+		list = append(list, d.ofDisk(x)...)
+	}
+	return list
+}
+
+func (d *documents) ofDisk(x *disk) []fusefs.Document {
+	list := []fusefs.Document{
+		{Path: x.inFolder(statusPath), Bytes: func() ([]byte, error) { return marshal(d.diskStatus(x)) }},
+		{Path: x.inFolder(writtenPath), Bytes: func() ([]byte, error) { return marshal(x.written()) }},
+		{Path: x.inFolder(driftPath), Bytes: func() ([]byte, error) { return marshal(x.drifted(context.Background())) }},
+		{Path: x.inFolder(manifestPath), Bytes: func() ([]byte, error) { return marshal(x.manifest()) }},
+	}
+	for _, p := range x.planned {
+		list = append(list, fusefs.Document{Path: x.inFolder(p.path), Bytes: sync.OnceValues(func() ([]byte, error) { return marshal(x.mapDocument(p, true)) })})
+	}
+	return list
 }
 
 func marshal(v any) ([]byte, error) {
 	var b bytes.Buffer
 	err := writeJSON(&b, v)
 	return b.Bytes(), err
-}
-
-// status is the document .migimg/status.json.
-type status struct {
-	Version     string       `json:"version"`
-	PID         int          `json:"pid"`
-	Started     time.Time    `json:"started"`
-	T0          time.Time    `json:"t0"`
-	Source      sourceStatus `json:"source"`
-	Consistency consistency  `json:"consistency"`
-	Map         mapStatus    `json:"map"`
-	Files       []fileStatus `json:"files"`
-	Volumes     []volumeFile `json:"volumes,omitempty"`
-	Absent      []absence    `json:"absent,omitempty"`
-	Reads       readsStatus  `json:"reads"`
-	// Readers are those who read now, Finished who has read: the newest last.
-	Readers  []readerStatus    `json:"readers"`
-	Finished []finishedReading `json:"finished,omitempty"`
-	Drift    string            `json:"drift"`
-	// Drifted is the same in figures.
-	Drifted  driftFigures `json:"drifted"`
-	Load     loadStatus   `json:"load"`
-	Warnings []string     `json:"warnings,omitempty"`
-}
-
-type sourceStatus struct {
-	Device     string       `json:"device"`
-	Size       int64        `json:"size"`
-	SectorSize int64        `json:"sector_size,omitempty"`
-	Block      bool         `json:"block_device"`
-	Direct     bool         `json:"direct_io"`
-	Uses       []device.Use `json:"uses,omitempty"`
-}
-
-type mapStatus struct {
-	Digest string `json:"digest"`
-	// DiskSize is that of the disk in the images, in bytes: the device's, unless it
-	// was shrunk or rounded up.
-	DiskSize        int64 `json:"disk_size"`
-	ClusterSize     int64 `json:"cluster_size"`
-	Clusters        int64 `json:"clusters"`
-	CarriedClusters int64 `json:"carried_clusters"`
-	CarriedBytes    int64 `json:"carried_bytes"`
-}
-
-type fileStatus struct {
-	Path        string `json:"path"`
-	Format      string `json:"format"`
-	QemuFormat  string `json:"qemu_format"`
-	Size        int64  `json:"size"`
-	Allocated   int64  `json:"allocated"`
-	VirtualSize int64  `json:"virtual_size"`
-	Note        string `json:"note,omitempty"`
-	// Targets are those that the file is for.
-	Targets []string `json:"targets,omitempty"`
-	// Map is the document with the map of the disk in it, where that is not map.json's.
-	Map        string               `json:"map,omitempty"`
-	PlanDigest string               `json:"plan_digest"`
-	Segments   []layout.SegmentInfo `json:"segments"`
-}
-
-type readsStatus struct {
-	Open        int64        `json:"open_files"`
-	ServedBytes int64        `json:"served_bytes"`
-	Device      device.Stats `json:"device"`
-	Failed      int64        `json:"failed_reads"`
-	OnError     string       `json:"on_read_error"`
-	// Files are those of which something has been read.
-	Files      []fileReads  `json:"files,omitempty"`
-	Errors     []unreadable `json:"unreadable,omitempty"`
-	MoreErrors int64        `json:"unreadable_bytes_not_listed,omitempty"`
-}
-
-// unreadable is a range of the device that could not be read.
-type unreadable struct {
-	blockmap.Range
-	Volume string `json:"volume,omitempty"`
-	Type   string `json:"type,omitempty"`
-}
-
-func (d *documents) status() status {
-	s := d.src
-	d.events.look(false)
-	st := status{
-		Version: versionString(), PID: os.Getpid(), Started: d.started, T0: s.t0,
-		Consistency: s.consistencyNow(), Absent: s.absent,
-		Source: sourceStatus{Device: s.path, Size: s.dev.Size(), SectorSize: s.dev.SectorSize(), Block: s.dev.Block(), Direct: s.dev.Direct()},
-		Map:    s.disks[0].mapStatus(),
-		Files:  s.fileStatus(), Volumes: s.volumeFiles(),
-		Reads:   readsStatus{Open: d.stats.Open(), ServedBytes: d.stats.Served(), Device: s.dev.Stats(), Failed: d.stats.Errors(), OnError: s.onError()},
-		Load:    s.loadStatus(),
-		Readers: d.events.readers.list(), Finished: d.events.readers.done(),
-	}
-	st.Reads.Files = d.events.readers.read()
-	ranges, more := s.faults.Ranges()
-	st.Reads.MoreErrors = more
-	for _, r := range ranges {
-		v := volumeAt(s.volumes, r.Off)
-		st.Reads.Errors = append(st.Reads.Errors, unreadable{Range: r, Volume: v.Name, Type: v.Type})
-	}
-	now := s.drifted(context.Background())
-	st.Drift, st.Drifted = now.words(), now.figures()
-	st.Warnings = s.warnings()
-	if st.Consistency.Level == levelStale {
-		st.Warnings = append(st.Warnings, st.Consistency.Detail)
-	}
-	uses, err := s.dev.Uses(device.Roots{})
-	if err != nil {
-		st.Warnings = append(st.Warnings, "cannot tell how the device is used now: "+err.Error())
-	}
-	st.Source.Uses = uses
-	if c, err := chooseConsistency("auto", uses, false); err == nil && s.consistency.Level == levelOffline && c.Level != levelOffline {
-		st.Warnings = append(st.Warnings, "the device was offline when it was mapped and is no longer: "+c.Detail+"; unmount it or mount migimg again")
-	}
-	return st
-}
-
-// onError is what readers get where the device cannot be read.
-func (s *source) onError() string {
-	if s.faults.ZeroFill {
-		return "zero"
-	}
-	return "eio"
-}
-
-func (d *imageDisk) mapStatus() mapStatus {
-	m := d.blocks
-	return mapStatus{Digest: d.digest, DiskSize: m.Size(), ClusterSize: m.ClusterSize(), Clusters: m.Clusters(), CarriedClusters: m.Count(), CarriedBytes: m.Bytes()}
-}
-
-func (s *source) fileStatus() []fileStatus {
-	var out []fileStatus
-	for _, im := range s.images {
-		f := fileStatus{
-			Path: im.Path, Format: im.encoder, QemuFormat: im.Format, Size: im.Layout.Size(), Allocated: im.Layout.Allocated(),
-			VirtualSize: im.VirtualSize, PlanDigest: im.digest, Segments: im.Layout.Segments(),
-		}
-		if im.VirtualSize != im.disk.blocks.Size() {
-			f.Note = "rounded up from " + human(im.disk.blocks.Size()) + " to the format's unit; the rest is zeros"
-		}
-		for _, folder := range s.folders {
-			f.Targets = append(f.Targets, folder.takers(im.Path)...)
-		}
-		if im.disk.path != mapPath {
-			f.Map = im.disk.path
-		}
-		out = append(out, f)
-	}
-	return out
-}
-
-// warnings are what the owner of the disk should know about the map.
-func (s *source) warnings() (out []string) {
-	if s.consistency.Level == levelLive {
-		out = append(out, s.consistency.Detail)
-	}
-	out = append(out, s.consistency.Notes...)
-	out = append(out, s.table.Problems...)
-	out = append(out, s.edit.Notes...)
-	for v := range s.volumes.All() {
-		name := "the device"
-		if v.Name != "" {
-			name = volumeWord(v.Name)
-		}
-		for _, w := range v.Warnings {
-			out = append(out, name+": "+w)
-		}
-		if v.Whole != "" && v.Type != "" && !v.LeftOut {
-			out = append(out, name+" ("+v.Type+") is carried whole: "+v.Whole)
-		}
-	}
-	if n := s.blocks.Unmasked(); n > 0 {
-		out = append(out, human(n*s.blocks.ClusterSize())+" of partly free clusters are carried with their free blocks: there are too many to keep account of")
-	}
-	return out
-}
-
-// warn says the warnings.
-func (s *source) warn() {
-	for _, w := range s.warnings() {
-		s.say(slog.LevelWarn, w)
-	}
 }
 
 // volumeWord is what people call a volume.
@@ -269,15 +102,13 @@ type mapDocument struct {
 	Ranges [][2]int64 `json:"ranges,omitempty"`
 }
 
-func (s *source) mapDocument(disk *imageDisk, ranges bool) mapDocument {
-	d := mapDocument{
-		Source: sourceStatus{Device: s.path, Size: s.dev.Size(), SectorSize: s.dev.SectorSize(), Block: s.dev.Block(), Direct: s.dev.Direct(), Uses: s.uses},
-		Table:  disk.table, Map: disk.mapStatus(), Volumes: s.volumes, Patches: disk.edit.Patches,
-	}
+func (d *disk) mapDocument(p *imageDisk, ranges bool) mapDocument {
+	m := mapDocument{Source: d.sourceStatus(), Table: p.table, Map: p.mapStatus(), Volumes: d.volumes, Patches: p.edit.Patches}
+	m.Source.Uses = d.uses
 	if ranges {
-		for r := range disk.blocks.Ranges(0, disk.blocks.Size()) {
-			d.Ranges = append(d.Ranges, [2]int64{r.Off, r.Len})
+		for r := range p.blocks.Ranges(0, p.blocks.Size()) {
+			m.Ranges = append(m.Ranges, [2]int64{r.Off, r.Len})
 		}
 	}
-	return d
+	return m
 }

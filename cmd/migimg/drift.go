@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -26,6 +27,8 @@ type drift struct {
 	Files []driftFile `json:"files"`
 	// NoFile is what of it belongs to no file of T0 that is known, in bytes.
 	NoFile int64 `json:"no_file_bytes"`
+
+	bytes, noFile map[*disk]int64 // of each of several disks
 }
 
 // driftFile is a file some of whose contents are not T0's.
@@ -62,9 +65,14 @@ func (s *source) drifted(ctx context.Context) drift {
 		return m.compare(ctx, s)
 	}
 	files := map[fileKey]*driftFile{}
+	d.bytes, d.noFile = map[*disk]int64{}, map[*disk]int64{}
 	for r := range m.drift.Served() {
-		for c := range s.blocks.Ranges(r.Off, min(r.Len, max(s.blocks.Size()-r.Off, 0))) {
-			d.add(c, m.files, files)
+		for c := range s.carried(r.Off, r.Len) {
+			bytes, noFile := d.Bytes, d.NoFile
+			d.add(s.firstCopy(c), m.files, files)
+			at := s.diskAt(c.Off)
+			d.bytes[at] += d.Bytes - bytes
+			d.noFile[at] += d.NoFile - noFile
 		}
 	}
 	d.State, d.Detail = "tracked", "what is not listed is exactly T0's"
@@ -75,6 +83,47 @@ func (s *source) drifted(ctx context.Context) drift {
 	}
 	d.list(ctx, s, files)
 	return d
+}
+
+// drifted is what of the disk that is, with the names that its volumes have there.
+func (d *disk) drifted(ctx context.Context) drift {
+	all := d.src.drifted(ctx)
+	if d.name == "" || all.State == "none" {
+		return all
+	}
+	own := all
+	own.Files, own.Bytes, own.NoFile = []driftFile{}, all.bytes[d], all.noFile[d]
+	if all.State != "tracked" { // whose the bytes of no file are, nobody knows
+		own.NoFile = all.NoFile
+		own.Bytes = own.NoFile
+	}
+	for _, f := range all.Files {
+		name, mine := d.own(f.Volume)
+		if mine {
+			f.Volume = name
+		}
+		if mine || d.src.lies(f.Volume, d) {
+			own.Files = append(own.Files, f)
+			if all.State != "tracked" {
+				own.Bytes += f.Bytes
+			}
+		}
+	}
+	return own
+}
+
+// lies says that a volume over several disks lies on d as well.
+func (s *source) lies(volume string, d *disk) bool {
+	for _, v := range s.across() {
+		for x := range v.All() {
+			for r := range x.Device() {
+				if x.Name == volume && s.diskAt(r.Off) == d {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }
 
 // list names the files and sorts them.
@@ -125,6 +174,7 @@ func note(x blockmap.FileExtent, files map[fileKey]*driftFile) {
 // what was found is kept.
 func (s *source) nameFiles(ctx context.Context, files map[fileKey]*driftFile) {
 	m := s.moment
+	view := s.imagesSpace(func(d *disk) io.ReaderAt { return d.view })
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	byVolume := map[string][]blockmap.FileID{}
@@ -138,7 +188,7 @@ func (s *source) nameFiles(ctx context.Context, files map[fileKey]*driftFile) {
 		if len(ids) == 0 {
 			continue
 		}
-		paths, _ := blockmap.Paths(ctx, scanners.Scanners(), v, s.view, s.blocks, ids) // what it found counts
+		paths, _ := blockmap.Paths(ctx, scanners.Scanners(), v, view, ids) // what it found counts
 		for id, path := range paths {
 			m.names[fileKey{v.Name, id}] = path
 		}

@@ -27,14 +27,14 @@ type events struct {
 	started time.Time
 
 	mu                       sync.Mutex
-	unreadable               spans // that were logged
-	more                     int64 // bytes beyond those that the device remembers one by one
+	unreadable               map[*disk]spans // that were logged
+	more                     map[*disk]int64 // bytes beyond those that the device remembers one by one
 	drifted, untracked, torn bool
 }
 
 // newEvents begins with how T0 was taken.
 func newEvents(s *source, stats *fusefs.Stats, log *logger) *events {
-	e := &events{log: log, src: s, stats: stats, readers: newReaders(), started: time.Now()}
+	e := &events{log: log, src: s, stats: stats, readers: newReaders(), started: time.Now(), unreadable: map[*disk]spans{}, more: map[*disk]int64{}}
 	e.logT0()
 	return e
 }
@@ -59,8 +59,13 @@ func (e *events) logT0() {
 // no longer can.
 func (e *events) begin() (end func()) {
 	s := e.src
-	e.log.Info("mounted", "device", s.path, "size", s.dev.Size(), "carried_bytes", s.disks[0].blocks.Bytes(),
-		"t0", s.t0.Format(time.RFC3339Nano), "consistency", s.consistency.Level, "files", len(s.images), "version", versionString())
+	var size, carried int64
+	for _, d := range s.disks {
+		size += d.dev.Size()
+		carried += d.blocks.Bytes()
+	}
+	e.log.Info("mounted", "device", s.named(), "size", size, "carried_bytes", carried,
+		"t0", s.t0.Format(time.RFC3339Nano), "consistency", s.consistency.Level, "files", len(s.images()), "version", versionString())
 	stop := make(chan struct{})
 	go e.keep(stop)
 	return func() {
@@ -88,7 +93,10 @@ func (e *events) keep(stop <-chan struct{}) {
 func (e *events) look(end bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.lookUnreadable(e.src.faults.Ranges())
+	for _, d := range e.src.disks {
+		ranges, more := d.faults.Ranges()
+		e.lookUnreadable(d, ranges, more)
+	}
 	e.lookMoment()
 	for _, f := range e.readers.ended(end, e.driftWords) {
 		e.summary(f)
@@ -122,22 +130,21 @@ func (e *events) driftWords() string {
 	return d.words()
 }
 
-// lookUnreadable logs what of the device could not be read so far, each byte once.
-func (e *events) lookUnreadable(ranges spans, more int64) {
-	s := e.src
-	fresh := ranges.without(e.unreadable)
+// lookUnreadable logs what of the disk could not be read so far, each byte once.
+func (e *events) lookUnreadable(d *disk, ranges spans, more int64) {
+	fresh := ranges.without(e.unreadable[d])
 	for i, r := range fresh {
 		if i == mostUnreadable {
-			e.log.Error("unreadable", "device", s.path, "further_ranges", len(fresh)-i, "bytes", fresh[i:].bytes())
+			e.log.Error("unreadable", "device", d.path, "further_ranges", len(fresh)-i, "bytes", fresh[i:].bytes())
 			break
 		}
-		v := volumeAt(s.volumes, r.Off)
-		e.log.Error("unreadable", "device", s.path, "offset", r.Off, "bytes", r.Len, "partition", v.Name, "type", v.Type, "readers_get", s.onError())
+		v := volumeAt(d.volumes, r.Off)
+		e.log.Error("unreadable", "device", d.path, "offset", r.Off, "bytes", r.Len, "partition", v.Name, "type", v.Type, "readers_get", e.src.onError())
 	}
-	if more > e.more {
-		e.log.Error("unreadable", "device", s.path, "bytes", more-e.more, "offset", "not listed: there are too many ranges")
+	if more > e.more[d] {
+		e.log.Error("unreadable", "device", d.path, "bytes", more-e.more[d], "offset", "not listed: there are too many ranges")
 	}
-	e.unreadable, e.more = ranges, more
+	e.unreadable[d], e.more[d] = ranges, more
 }
 
 // lookMoment logs the first time that the images are not what they were at T0.
@@ -175,10 +182,14 @@ func (m *moment) servedAny() bool {
 // unmounted is the last word.
 func (e *events) unmounted() {
 	e.look(true)
-	ranges, more := e.src.faults.Ranges()
-	d := e.src.dev.Stats()
-	e.log.Info("unmounted", "seconds", int64(time.Since(e.started).Seconds()), "served_bytes", e.stats.Served(), "device_bytes", d.Bytes,
-		"failed_reads", e.stats.Errors(), "unreadable_bytes", spans(ranges).bytes()+more, "drift", e.driftWords())
+	var read, unreadable int64
+	for _, d := range e.src.disks {
+		ranges, more := d.faults.Ranges()
+		unreadable += spans(ranges).bytes() + more
+		read += d.dev.Stats().Bytes
+	}
+	e.log.Info("unmounted", "seconds", int64(time.Since(e.started).Seconds()), "served_bytes", e.stats.Served(), "device_bytes", read,
+		"failed_reads", e.stats.Errors(), "unreadable_bytes", unreadable, "drift", e.driftWords())
 }
 
 // close gives the device back, and thaws what was to stay frozen.

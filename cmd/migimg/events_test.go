@@ -14,17 +14,18 @@ import (
 func TestUnreadableIsLoggedOnce(t *testing.T) {
 	var out bytes.Buffer
 	l := loggerTo(t, &prefixed{w: &out}, logOptions{}, false)
-	e := &events{log: l, src: &source{path: "/dev/sda", faults: &device.Faults{}, volumes: &blockmap.VolumeInfo{}}}
+	d := &disk{path: "/dev/sda", faults: &device.Faults{}, volumes: &blockmap.VolumeInfo{}}
+	e := &events{log: l, src: &source{disks: []*disk{d}}, unreadable: map[*disk]spans{}, more: map[*disk]int64{}}
 	var all spans
 	for i := range int64(mostUnreadable + 10) {
 		all.add(blockmap.Range{Off: i << 20, Len: 4096})
 	}
-	e.lookUnreadable(all[:2], 0)
-	e.lookUnreadable(all[:2], 0)
-	e.lookUnreadable(spans{{Off: 0, Len: 12288}, all[1]}, 0) // the first has grown
-	e.lookUnreadable(all, 0)
-	e.lookUnreadable(all, 512)
-	e.lookUnreadable(all, 512)
+	e.lookUnreadable(d, all[:2], 0)
+	e.lookUnreadable(d, all[:2], 0)
+	e.lookUnreadable(d, spans{{Off: 0, Len: 12288}, all[1]}, 0) // the first has grown
+	e.lookUnreadable(d, all, 0)
+	e.lookUnreadable(d, all, 512)
+	e.lookUnreadable(d, all, 512)
 	l.end()
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
 	if len(lines) != 2+1+mostUnreadable+1+1 {

@@ -23,9 +23,10 @@ func exportCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "export",
 		Usage:     "write one image in one go, without a mount",
-		ArgsUsage: "DEVICE FILE|-",
+		ArgsUsage: "DEVICE... FILE|-",
 		Description: `For pipes, and for rescue systems without FUSE. FILE's name says the format; - is
-standard output. What is carried is read once (twice with --compress).
+standard output. What is carried is read once (twice with --compress). Several disks go
+into one ova, the one that the machine starts from first.
 
 FILE is marked as incomplete until it is whole. Where export was interrupted, --resume
 goes on, as long as the disk is what it was: its plan is the same.
@@ -33,6 +34,7 @@ goes on, as long as the disk is what it was: its plan is the same.
     migimg export /dev/sda /mnt/sdb/server.qcow2
     migimg export --image-format raw.zst /dev/sda - | ssh backup 'cat >server.raw.zst'
     migimg export --compress zstd --resume /dev/sda /mnt/sdb/server.qcow2
+    migimg export /dev/sda /dev/sdb /mnt/backup/server.ova
     migimg export --manifest /mnt/sdb/server.manifest.json /dev/sda /mnt/sdb/server.vhd`,
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "image-format", Usage: strings.Join(exportFormats(), ", "), DefaultText: "by FILE's name"},
@@ -40,12 +42,15 @@ goes on, as long as the disk is what it was: its plan is the same.
 			&cli.BoolFlag{Name: "resume", Usage: "go on with a FILE that an interrupted export left"},
 		}, slices.Concat(compressFlags(), momentFlags(), loadFlags(), sourceFlags())...),
 		Action: func(c *cli.Context) error {
-			args, err := arguments(c, "DEVICE", "FILE or -")
+			devices, file, err := devicesAnd(c, "FILE or -")
 			if err != nil {
 				return err
 			}
-			x := &export{path: args[1], resume: c.Bool("resume"), manifest: c.String("manifest"), out: c.App.Writer}
-			format, err := exportFormat(c.String("image-format"), args[1])
+			if len(devices) > 1 && c.IsSet("manifest") {
+				return errors.New("--manifest is of one disk: mount several, and take each one's with migimg manifest MOUNTPOINT/DISK")
+			}
+			x := &export{path: file, resume: c.Bool("resume"), manifest: c.String("manifest"), out: c.App.Writer}
+			format, err := exportFormat(c.String("image-format"), file)
 			if err != nil {
 				return err
 			}
@@ -54,6 +59,9 @@ goes on, as long as the disk is what it was: its plan is the same.
 				return err
 			}
 			o.formats = []encoders.Encoder{format}
+			if c, ok := format.(encoders.Container); ok && len(devices) > 1 {
+				o.formats, o.machine = []encoders.Encoder{}, c
+			}
 			if !x.pipe() {
 				if x.path, err = filepath.Abs(x.path); err != nil {
 					return err
@@ -62,7 +70,7 @@ goes on, as long as the disk is what it was: its plan is the same.
 			}
 			o.progress = newProgress()
 			defer o.progress.done()
-			return x.run(c.Context, args[0], o)
+			return x.run(c.Context, devices, o)
 		},
 	}
 }
@@ -113,7 +121,7 @@ type export struct {
 
 func (x *export) pipe() bool { return x.path == "-" }
 
-func (x *export) run(ctx context.Context, device string, o sourceOptions) error {
+func (x *export) run(ctx context.Context, devices []string, o sourceOptions) error {
 	if st, err := os.Stat(x.path); !x.pipe() && err == nil {
 		if !st.Mode().IsRegular() {
 			return fmt.Errorf("%s is no regular file: use - and a redirection if that is meant", x.path)
@@ -122,14 +130,15 @@ func (x *export) run(ctx context.Context, device string, o sourceOptions) error 
 			return fmt.Errorf("%s is there already: remove it, or use --resume to go on", x.path)
 		}
 	}
-	s, err := open(ctx, device, o)
+	s, err := open(ctx, devices, o)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
 	s.warn()
-	if len(s.images) == 0 {
-		return errors.New(s.absent[0].Reason)
+	im, err := s.exported()
+	if err != nil {
+		return err
 	}
 	if err := s.elsewhere(x.path); err != nil {
 		return err
@@ -137,8 +146,7 @@ func (x *export) run(ctx context.Context, device string, o sourceOptions) error 
 	if err := o.load.apply(); err != nil {
 		return err
 	}
-	im := s.images[0]
-	w := &writer{layout: im.Layout, reader: layout.NewReader(im.Layout, im.disk.view), threads: max(2, o.compress.threads), done: func(n int64) {
+	w := &writer{layout: im.Layout, reader: layout.NewReader(im.Layout, im.view), threads: max(2, o.compress.threads), done: func(n int64) {
 		o.progress.say("migimg: writing %s: %s of %s", x.path, human(n), human(im.Layout.Size()))
 	}}
 	if x.pipe() {
@@ -149,7 +157,21 @@ func (x *export) run(ctx context.Context, device string, o sourceOptions) error 
 	if err != nil || x.manifest == "" {
 		return err
 	}
-	return x.writeManifest(s.manifest())
+	return x.writeManifest(im.disks[0].of.manifest())
+}
+
+// exported is the one image that was planned.
+func (s *source) exported() (image, error) {
+	for _, d := range s.disks {
+		if len(d.absent) > 0 {
+			return image{}, errors.New(d.absent[0].Reason)
+		}
+	}
+	images := s.images()
+	if len(images) > 1 {
+		return image{}, fmt.Errorf("%s has one disk in it, and here are %d: export them one by one, or all of them as ova", images[0].encoder, len(images))
+	}
+	return images[0], nil
 }
 
 func (x *export) writeManifest(m *manifest.Manifest) error {
@@ -210,7 +232,7 @@ func (s *source) elsewhere(path string) error {
 	}
 	for _, u := range s.uses {
 		if u.Kind == "mount" && u.Dev == st.Dev {
-			return fmt.Errorf("%s lies on the device that is exported (%s): write to another disk, or into a pipe", path, u.Point)
+			return fmt.Errorf("%s lies on a device that is exported (%s): write to another disk, or into a pipe", path, u.Point)
 		}
 	}
 	return nil

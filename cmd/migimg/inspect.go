@@ -12,23 +12,23 @@ func inspectCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "inspect",
 		Usage:     "list what an image file consists of",
-		ArgsUsage: "DEVICE|MOUNTPOINT FILE",
+		ArgsUsage: "DEVICE...|MOUNTPOINT FILE",
 		Description: `    migimg inspect /mnt/migimg disk.qcow2
     migimg inspect /dev/sda disk.vmdk --format json`,
 		Flags: append(sourceFlags(), formatFlag("table", "json")),
 		Action: func(c *cli.Context) error {
-			args, err := arguments(c, "DEVICE|MOUNTPOINT", "FILE")
+			devices, file, err := devicesAnd(c, "FILE")
 			if err != nil {
 				return err
 			}
-			files, absent, err := plannedFiles(c, args[0])
+			files, absent, err := plannedFiles(c, devices)
 			if err != nil {
 				return err
 			}
 			var names []string
 			for _, f := range files {
 				names = append(names, f.Path)
-				if f.Path == filepath.Clean(args[1]) {
+				if f.Path == filepath.Clean(file) {
 					if c.String("format") == "json" {
 						return writeJSON(c.App.Writer, f)
 					}
@@ -36,41 +36,45 @@ func inspectCommand() *cli.Command {
 				}
 			}
 			for _, a := range absent {
-				if "disk."+a.Format == args[1] {
-					return fmt.Errorf("there is no %s: %s", args[1], a.Reason)
+				if "disk."+a.Format == filepath.Base(file) {
+					return fmt.Errorf("there is no %s: %s", file, a.Reason)
 				}
 			}
-			return fmt.Errorf("there is no %s; there is %s", args[1], strings.Join(names, ", "))
+			return fmt.Errorf("there is no %s; there is %s", file, strings.Join(names, ", "))
 		},
 	}
 }
 
 // plannedFiles are the files of a mount, or those that a device would have.
-func plannedFiles(c *cli.Context, path string) ([]fileStatus, []absence, error) {
-	if abs, ok := isMountpoint(path); ok {
+func plannedFiles(c *cli.Context, devices []string) ([]fileStatus, []absence, error) {
+	if abs, ok := isMountpoint(devices[0]); ok && len(devices) == 1 {
 		s, err := readStatus(abs)
 		if err != nil {
 			return nil, nil, err
 		}
 		return s.Files, s.Absent, nil
 	}
-	s, err := openFrom(c, path)
+	s, err := openFrom(c, devices)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer s.Close()
-	return s.fileStatus(), s.absent, nil
+	var absent []absence
+	for _, d := range s.disks {
+		absent = append(absent, d.absent...)
+	}
+	return s.fileStatus(s.images(), ""), absent, nil
 }
 
-// openFrom opens a device with the options of the command line.
-func openFrom(c *cli.Context, path string) (*source, error) {
+// openFrom opens devices with the options of the command line.
+func openFrom(c *cli.Context, devices []string) (*source, error) {
 	o, err := sourceOptionsFrom(c)
 	if err != nil {
 		return nil, err
 	}
 	o.progress = newProgress()
 	defer o.progress.done()
-	return open(c.Context, path, o)
+	return open(c.Context, devices, o)
 }
 
 func printSegments(c *cli.Context, f fileStatus) error {

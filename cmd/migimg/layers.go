@@ -2,30 +2,64 @@ package main
 
 import (
 	"errors"
+	"iter"
+
 	"migimg/blockmap"
 	"migimg/blockmap/device"
 	"migimg/blockmap/device/freeze"
 )
 
-// lower is the layer from which images are read.
+// lower is the layer of the space from which images are read.
 func (s *source) lower() blockmap.Layer {
 	switch m := s.moment; {
 	case m == nil:
-		return s.faults
+		return s.base
 	case m.store != nil:
 		return m.store
 	default:
-		return &stale{below: s.faults, broken: m.freezer.Broken()}
+		return &stale{below: s.base, broken: m.freezer.Broken()}
 	}
 }
 
-// over is a device whose bytes are read through a layer.
-type over struct {
-	blockmap.Layer
-	*device.Device
+// space is the space as a device that is read through a layer.
+func (s *source) space(through blockmap.Layer) blockmap.Volume {
+	v := &space{Layer: through, size: s.size}
+	if len(s.disks) == 1 {
+		v.sector = s.disks[0].dev.SectorSize()
+	}
+	return v
 }
 
-func (o *over) ReadAt(p []byte, off int64) (int, error) { return o.Layer.ReadAt(p, off) }
+type space struct {
+	blockmap.Layer
+	size, sector int64
+}
+
+func (v *space) Size() int64       { return v.size }
+func (v *space) SectorSize() int64 { return v.sector }
+
+// Ranges yields the range itself.
+func (v *space) Ranges(off, n int64) iter.Seq[blockmap.Range] {
+	return func(yield func(blockmap.Range) bool) {
+		if n > 0 {
+			yield(blockmap.Range{Off: off, Len: n})
+		}
+	}
+}
+
+// unaccounted reads the space without keeping account of what cannot be read: a scan
+// says itself what that means.
+func (s *source) unaccounted() blockmap.Layer {
+	var layers []blockmap.Layer
+	for _, d := range s.disks {
+		layers = append(layers, bare{d.dev})
+	}
+	return blockmap.Join(s.places, layers)
+}
+
+type bare struct{ *device.Device }
+
+func (b bare) ReadSpeculative(p []byte, off int64) (int, error) { return b.ReadAt(p, off) }
 
 // errStale is what readers get once a filesystem that should be frozen is not.
 var errStale = errors.New("a filesystem was thawed before its time: the image would be torn; mount again")

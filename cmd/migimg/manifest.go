@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -70,37 +71,41 @@ func warnUnknown(m *manifest.Manifest) {
 	}
 }
 
-// manifest is what is known now of what was read.
-func (s *source) manifest() *manifest.Manifest {
+// manifest is what is known now of what was read of the disk.
+func (d *disk) manifest() *manifest.Manifest {
+	s := d.src
 	c := s.consistencyNow()
 	m := &manifest.Manifest{
 		SchemaVersion: manifest.SchemaVersion, Version: versionString(), Algorithm: manifest.Algorithm,
 		Created: time.Now(), T0: s.t0, Consistency: manifest.Consistency{Level: c.Level, Detail: c.Detail},
-		Source:  manifest.Source{Device: s.path, Size: s.dev.Size(), SectorSize: s.dev.SectorSize(), Table: string(s.table.Kind)},
-		OnError: s.onError(), Disks: make([]manifest.Disk, len(s.disks)),
+		Source:  manifest.Source{Device: d.path, Size: d.dev.Size(), SectorSize: d.dev.SectorSize(), Table: string(d.table.Kind)},
+		OnError: s.onError(), Disks: make([]manifest.Disk, len(d.planned)),
 	}
-	for _, im := range s.images {
+	for _, im := range s.images() {
+		if len(im.disks) != 1 || im.disks[0].of != d {
+			continue
+		}
 		m.Files = append(m.Files, manifest.File{
-			Path: im.Path, Format: im.encoder, QemuFormat: im.Format, Size: im.Layout.Size(), VirtualSize: im.VirtualSize,
-			PlanDigest: im.digest, Disk: slices.Index(s.disks, im.disk),
+			Path: strings.TrimPrefix(im.Path, d.inFolder("")+"/"), Format: im.encoder, QemuFormat: im.Format, Size: im.Layout.Size(), VirtualSize: im.VirtualSize,
+			PlanDigest: im.digest, Disk: slices.Index(d.planned, im.disks[0]),
 		})
 	}
-	for v := range s.volumes.All() {
+	for v := range d.volumes.All() {
 		if v.Start >= 0 {
 			m.Volumes = append(m.Volumes, manifest.Volume{Name: v.Name, Type: v.Type, Start: v.Start, Size: v.Size})
 		}
 	}
-	ranges, _ := s.faults.Ranges()
+	ranges, _ := d.faults.Ranges()
 	for _, r := range ranges {
 		m.Unreadable = append(m.Unreadable, manifest.Range(r))
 	}
-	now := s.drifted(context.Background())
+	now := d.drifted(context.Background())
 	m.Drift = now.words()
-	for i, d := range s.disks {
+	for i, p := range d.planned {
 		x := &m.Disks[i]
-		x.Size, x.MapDigest = d.blocks.Size(), d.digest
-		x.Fill(d.view)
-		x.SetMoved(s.servedLate())
+		x.Size, x.MapDigest = p.blocks.Size(), p.digest
+		x.Fill(p.view)
+		x.SetMoved(d.servedLate())
 		x.MovedUnknown = s.untracked()
 	}
 	return m
@@ -124,15 +129,17 @@ func (s *source) untracked() string {
 	return ""
 }
 
-// servedLate are the ranges of the device that were served after they had been written,
+// servedLate are the ranges of the disk that were served after they had been written,
 // as far as that is known.
-func (s *source) servedLate() iter.Seq2[int64, int64] {
+func (d *disk) servedLate() iter.Seq2[int64, int64] {
 	return func(yield func(int64, int64) bool) {
-		if s.moment == nil || s.moment.tracker == nil {
+		m := d.src.moment
+		if m == nil || m.tracker == nil {
 			return
 		}
-		for r := range s.moment.drift.Served() {
-			if !yield(r.Off, r.Len) {
+		for r := range m.drift.Served() {
+			lo, hi := max(r.Off, d.at.Off), min(r.End(), d.at.End())
+			if lo < hi && !yield(lo-d.at.Off, hi-lo) {
 				return
 			}
 		}

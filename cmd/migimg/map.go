@@ -14,25 +14,27 @@ import (
 func mapCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "map",
-		Usage:     "draw what of a device an image would carry",
-		ArgsUsage: "DEVICE",
+		Usage:     "draw what of devices images would carry",
+		ArgsUsage: "DEVICE...",
 		Description: `--format ranges prints one carried run a line, offset TAB length in bytes, to the
-filesystem's block; everything else is read as zeros.
+filesystem's block; everything else is read as zeros. Of several disks the disk's name
+and a TAB come first. What lies on more than one of them is drawn below them.
 
     migimg map /dev/sda
+    migimg map /dev/sda /dev/sdb
     migimg map /dev/sda --check
     migimg map /dev/sda --format ranges | awk '{n += $2} END {print n}'`,
 		Flags: append(sourceFlags(), formatFlag("table", "json", "ranges"),
 			&cli.BoolFlag{Name: "check", Usage: "compare with what the filesystems' own programs say is free (needs root); exit code 2 if the map frees more"}),
 		Action: func(c *cli.Context) error {
-			args, err := arguments(c, "DEVICE")
+			devices, err := devicesOr(c, "DEVICE")
 			if err != nil {
 				return err
 			}
-			if abs, ok := isMountpoint(args[0]); ok {
+			if abs, ok := isMountpoint(devices[0]); ok {
 				return fmt.Errorf("%s is a mount; its map is %s/"+mapPath, abs, abs)
 			}
-			s, err := openFrom(c, args[0])
+			s, err := openFrom(c, devices)
 			if err != nil {
 				return err
 			}
@@ -42,13 +44,9 @@ filesystem's block; everything else is read as zeros.
 			}
 			switch c.String("format") {
 			case "json":
-				return writeJSON(c.App.Writer, s.mapDocument(s.disks[0], false))
+				return writeJSON(c.App.Writer, s.maps())
 			case "ranges":
-				w := bufio.NewWriter(c.App.Writer)
-				for r := range s.blocks.Ranges(0, s.blocks.Size()) {
-					fmt.Fprintf(w, "%d\t%d\n", r.Off, r.Len)
-				}
-				return w.Flush()
+				return s.printRanges(c.App.Writer)
 			}
 			s.draw(c.App.Writer)
 			return nil
@@ -56,34 +54,103 @@ filesystem's block; everything else is read as zeros.
 	}
 }
 
+// maps is what the command prints of a disk alone, or of several.
+func (s *source) maps() any {
+	if len(s.disks) == 1 {
+		return s.disks[0].mapDocument(s.disks[0].planned[0], false)
+	}
+	var all machineMap
+	for _, d := range s.disks {
+		all.Disks = append(all.Disks, namedMap{d.name, d.mapDocument(d.planned[0], false)})
+	}
+	all.Across = s.across()
+	return all
+}
+
+// machineMap is the maps of several disks.
+type machineMap struct {
+	Disks []namedMap `json:"disks"`
+	// Across are the volumes that lie in several volumes of them.
+	Across []*blockmap.VolumeInfo `json:"across,omitempty"`
+}
+
+type namedMap struct {
+	Name string `json:"name"`
+	mapDocument
+}
+
+// printRanges prints what is carried.
+func (s *source) printRanges(to io.Writer) error {
+	w := bufio.NewWriter(to)
+	for _, d := range s.disks {
+		for r := range d.blocks.Ranges(0, d.blocks.Size()) {
+			if d.name != "" {
+				fmt.Fprintf(w, "%s\t", d.name)
+			}
+			fmt.Fprintf(w, "%d\t%d\n", r.Off, r.Len)
+		}
+	}
+	return w.Flush()
+}
+
 // barCells is the width of the bar, in characters.
 const barCells = 32
 
 // draw prints one line per volume with a bar of used and free.
 func (s *source) draw(w io.Writer) {
-	fmt.Fprintf(w, "%s  %s  %s  carried %s (%s)\n\n", s.dev.Path(), human(s.dev.Size()), s.tableName(),
-		human(s.blocks.Bytes()), share(s.blocks.Bytes(), s.dev.Size()))
-	if n := s.blocks.Size(); n != s.dev.Size() {
-		fmt.Fprintf(w, "the images' disk has %s (%d bytes)\n\n", human(n), n)
+	for _, d := range s.disks {
+		d.draw(w)
 	}
-	rows := [][]string{{"PART", "TYPE", "START", "SIZE", "CARRIED", "", "USED AND FREE", "WHAT"}}
-	for v := range s.volumes.All() {
-		if v == s.volumes && len(v.Children) > 0 {
-			continue // the line above is about it
+	if len(s.disks) > 1 && len(s.across()) > 0 {
+		fmt.Fprintf(w, "on several disks\n\n")
+		rows := [][]string{{"VOLUME", "TYPE", "", "SIZE", "CARRIED", "", "", "WHAT"}}
+		for _, v := range s.across() {
+			for x := range v.All() {
+				rows = append(rows, s.row(x, x.Name, x.Start))
+			}
 		}
-		name, start := or(v.Name, "-"), "-"
-		if i := strings.LastIndexByte(name, '/'); i >= 0 {
-			name = strings.Repeat("  ", strings.Count(name, "/")) + name[i+1:]
-		}
-		if v.Start >= 0 {
-			start = human(v.Start)
-		}
-		rows = append(rows, []string{name, or(v.Type, "unknown"), start, human(v.Size), human(v.Carried), share(v.Carried, v.Size), s.bar(v), s.describe(v)})
+		lines(w, rows)
 	}
-	lines(w, rows)
 	for _, warning := range s.warnings() {
 		fmt.Fprintln(w, "warning:", warning)
 	}
+}
+
+// draw draws the disk.
+func (d *disk) draw(w io.Writer) {
+	fmt.Fprintf(w, "%s  %s  %s  carried %s (%s)\n\n", d.dev.Path(), human(d.dev.Size()), d.tableName(),
+		human(d.blocks.Bytes()), share(d.blocks.Bytes(), d.dev.Size()))
+	if n := d.blocks.Size(); n != d.dev.Size() {
+		fmt.Fprintf(w, "the images' disk has %s (%d bytes)\n\n", human(n), n)
+	}
+	rows := [][]string{{"PART", "TYPE", "START", "SIZE", "CARRIED", "", "USED AND FREE", "WHAT"}}
+	for v := range d.node().All() {
+		if v == d.node() && len(v.Children) > 0 {
+			continue // the line above is about it
+		}
+		name, _ := d.own(v.Name)
+		start := v.Start
+		if start >= 0 {
+			start -= d.at.Off
+		}
+		rows = append(rows, d.src.row(v, name, start))
+	}
+	lines(w, rows)
+	if d.name != "" {
+		fmt.Fprintln(w)
+	}
+}
+
+// row is the line of a volume that is called name and begins at start.
+func (s *source) row(v *blockmap.VolumeInfo, name string, at int64) []string {
+	start := "-"
+	if i := strings.LastIndexByte(name, '/'); i >= 0 {
+		name = strings.Repeat("  ", strings.Count(name, "/")) + name[i+1:]
+	}
+	if at >= 0 {
+		start = human(at)
+	}
+	return []string{or(name, "-"), or(v.Type, "unknown"), start, human(v.Size), human(v.Carried), share(v.Carried, v.Size), s.bar(v), s.describe(v)}
 }
 
 // bar shows how full each part of the volume is.
@@ -101,7 +168,7 @@ func (s *source) bar(v *blockmap.VolumeInfo) string {
 		if i == barCells-1 {
 			to = v.Size
 		}
-		carried, whole := s.blocks.BytesIn(v.Start+from, to-from), to-from
+		carried, whole := s.carriedIn(v.Start+from, to-from), to-from
 		step := int64(0)
 		if carried > 0 {
 			step = 1 + carried*int64(len(steps)-2)/whole
@@ -134,11 +201,11 @@ func (s *source) describe(v *blockmap.VolumeInfo) string {
 	return strings.Join(words, "  ")
 }
 
-func (s *source) tableName() string {
-	if s.table.Kind == "none" || s.table.Kind == "" {
+func (d *disk) tableName() string {
+	if d.table.Kind == "none" || d.table.Kind == "" {
 		return "no partition table"
 	}
-	return string(s.table.Kind)
+	return string(d.table.Kind)
 }
 
 func or(s, instead string) string {

@@ -41,7 +41,7 @@ type moment struct {
 	files   *blockmap.Files
 	store   *pins.Store // nil where the filesystems stay frozen
 	drift   *pins.Drift
-	tracker *diskTracker // nil where writes are not tracked
+	tracker *trackers // nil where writes are not tracked
 	// borrowed says that somebody else closes the tracker.
 	borrowed bool
 	freezer  *freeze.Freezer
@@ -82,7 +82,7 @@ func (m *moment) Close() error {
 func (s *source) toFreeze(o scopeOptions) (out []device.Use) {
 	for _, u := range s.uses {
 		left := u.Partition != 0 && (o.Keep != nil && !slices.Contains(o.Keep, u.Partition) || slices.Contains(o.except, u.Partition))
-		if u.Kind != "mount" || !u.Write || left && u.Device != s.dev.Name() {
+		if u.Kind != "mount" || !u.Write || left && s.whole(u) == nil {
 			continue
 		}
 		if !slices.ContainsFunc(out, func(x device.Use) bool { return x.Dev == u.Dev }) {
@@ -92,12 +92,15 @@ func (s *source) toFreeze(o scopeOptions) (out []device.Use) {
 	return out
 }
 
-// takeT0 maps the device at one moment of its life and holds it there. The level is
+// takeT0 maps the disks at one moment of their life and holds them there: all their
+// filesystems are frozen together. The level is
 // that of s.consistency, which it completes. Filesystems that cannot be frozen are
 // left out, one after the other: most show it only when it is tried.
 func (s *source) takeT0(ctx context.Context, o sourceOptions) error {
-	if !s.dev.Block() {
-		return errors.New("only a block device can be held at one moment, not an image file that is in use")
+	for _, d := range s.disks {
+		if !d.dev.Block() && slices.ContainsFunc(d.uses, func(u device.Use) bool { return u.Write }) {
+			return errors.New("only a block device can be held at one moment, not an image file that is in use")
+		}
 	}
 	uses := s.toFreeze(o.scope)
 	level := s.consistency.Level
@@ -134,7 +137,10 @@ func (s *source) nothingFrozen(left map[string]string) error {
 
 // freezeAll takes T0 with all the filesystems frozen. After an error nothing is held.
 func (s *source) freezeAll(ctx context.Context, uses []device.Use, level string, o sourceOptions) error {
-	fo := freeze.Options{Limit: o.moment.limit, Keep: []string{s.path}, Frozen: level == levelFrozen, Inhibit: level == levelFrozen}
+	fo := freeze.Options{Limit: o.moment.limit, Frozen: level == levelFrozen, Inhibit: level == levelFrozen}
+	for _, d := range s.disks {
+		fo.Keep = append(fo.Keep, d.path)
+	}
 	fo.Keep = append(fo.Keep, o.moment.keep...)
 	if o.moment.spool != "" {
 		fo.Keep = append(fo.Keep, o.moment.spool)
@@ -168,7 +174,7 @@ func (s *source) freezeAll(ctx context.Context, uses []device.Use, level string,
 	return err
 }
 
-// scanner maps the device for [pins.Take], with the volumes that are frozen.
+// scanner maps the space for [pins.Take], with the volumes that are frozen.
 func (s *source) scanner(uses []device.Use, o sourceOptions) pins.Scan {
 	frozen := func(volume string) bool {
 		return slices.ContainsFunc(uses, func(u device.Use) bool { return s.isVolume(u, volume) })
@@ -194,7 +200,7 @@ func (s *source) scanner(uses []device.Use, o sourceOptions) pins.Scan {
 		}
 		for v := range x.Volumes.All() {
 			switch {
-			case len(v.Children) > 0:
+			case v.Container():
 				x.Around = append(x.Around, v)
 			case frozen(v.Name) && v.Whole == "":
 				x.Pin = append(x.Pin, v)
@@ -214,10 +220,10 @@ func (s *source) hold(ctx context.Context, uses []device.Use, o sourceOptions) e
 	if err != nil {
 		return err
 	}
-	x, err := s.scanner(uses, o)(ctx, s.dev)
+	x, err := s.scanner(uses, o)(ctx, s.space(s.unaccounted()))
 	if err != nil {
 		return err // Close thaws
 	}
-	s.blocks, s.volumes, s.t0, m.files = x.Map, x.Volumes, at.T0, x.Files
+	s.mapped, s.volumes, s.t0, m.files = x.Map, x.Volumes, at.T0, x.Files
 	return nil
 }

@@ -22,17 +22,23 @@ import (
 func mountCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "mount",
-		Usage:     "show a disk as images in a directory",
-		ArgsUsage: "DEVICE MOUNTPOINT",
+		Usage:     "show disks as images in a directory",
+		ArgsUsage: "DEVICE... MOUNTPOINT",
 		Description: `DEVICE is a block device (a disk or a partition) or a raw image file of one; it
 is opened read-only. MOUNTPOINT is an empty directory. The command returns when
 the mount is usable; migimg umount ends it.
+
+Of a machine with several disks, give all of them at once: their images stand for
+one moment, volume groups and RAIDs over them are understood, and preflight judges
+the machine. Each disk has a folder of its name, which is what a mount of it alone
+would be.
 
 Filesystems of DEVICE that are in use are frozen for a moment while it starts: the
 images stand for that moment. They are thawed whatever happens; if programs ever
 hang all the same, run migimg thaw --all.
 
     migimg mount /dev/sda /mnt/migimg
+    migimg mount /dev/sda /dev/sdb /mnt/migimg
     migimg mount --target tencent /dev/sda /mnt/migimg
     migimg mount --allow-other --uid 1000 --mode 0440 /dev/sdb /mnt/migimg`,
 		Flags: append([]cli.Flag{
@@ -50,7 +56,7 @@ hang all the same, run migimg thaw --all.
 			if err := mountOptions(c); err != nil {
 				return err
 			}
-			args, err := arguments(c, "DEVICE", "MOUNTPOINT")
+			devices, point, err := devicesAnd(c, "MOUNTPOINT")
 			if err != nil {
 				return err
 			}
@@ -80,22 +86,22 @@ hang all the same, run migimg thaw --all.
 				return daemonize(c.Context)
 			}
 			o.usable = func() error { return confine(len(o.log.paths()) > 0) }
-			return mount(c, args[0], args[1], o, perm, ro)
+			return mount(c, devices, point, o, perm, ro)
 		},
 	}
 }
 
-// mount serves the device at point until it is unmounted or told to stop.
-func mount(c *cli.Context, path, point string, o sourceOptions, perm permissions, ro reportOptions) error {
+// mount serves the devices at point until it is unmounted or told to stop.
+func mount(c *cli.Context, devices []string, point string, o sourceOptions, perm permissions, ro reportOptions) error {
 	log, err := newLogger(o.log)
 	if err != nil {
 		return err
 	}
 	defer log.end()
-	return log.fail(mountLogged(c, path, point, o, perm, ro, log))
+	return log.fail(mountLogged(c, devices, point, o, perm, ro, log))
 }
 
-func mountLogged(c *cli.Context, path, point string, o sourceOptions, perm permissions, ro reportOptions, log *logger) error {
+func mountLogged(c *cli.Context, devices []string, point string, o sourceOptions, perm permissions, ro reportOptions, log *logger) error {
 	_ = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0) // memory holds the disk's bytes; a kernel that refuses leaves us as we were
 	mountPoint, err := filepath.Abs(point)
 	if err != nil {
@@ -103,7 +109,7 @@ func mountLogged(c *cli.Context, path, point string, o sourceOptions, perm permi
 	}
 	log.with("mount", mountPoint)
 	o.progress, o.tell, o.moment.log = newProgress(), log.tell, log.opts.paths()
-	s, err := open(c.Context, path, o)
+	s, err := open(c.Context, devices, o)
 	o.progress.done()
 	if err != nil {
 		return err
@@ -113,8 +119,10 @@ func mountLogged(c *cli.Context, path, point string, o sourceOptions, perm permi
 	happens := newEvents(s, &stats, log)
 	defer happens.close()
 	s.warn()
-	for _, a := range s.absent {
-		log.tell(slog.LevelInfo, "no "+a.Format+" image: "+a.Reason)
+	for _, d := range s.disks {
+		for _, a := range d.absent {
+			log.tell(slog.LevelInfo, "no "+d.inFolder(a.Format)+" image: "+a.Reason)
+		}
 	}
 
 	// Planning was not slowed down, least of all while a filesystem was frozen.
@@ -127,7 +135,7 @@ func mountLogged(c *cli.Context, path, point string, o sourceOptions, perm permi
 	defer cancel()
 	docs := newDocuments(ctx, s, happens, ro)
 	fo := fusefs.Options{
-		Device: s.path, AllowOther: c.Bool("allow-other"), MayWait: s.throttle.Busy,
+		Device: s.named(), AllowOther: c.Bool("allow-other"), MayWait: s.throttle.Busy,
 		Opened: func(r *fusefs.Reader) { happens.readers.opened(r) },
 		Closed: func(r *fusefs.Reader) { happens.readers.closed(r) },
 	}

@@ -52,7 +52,7 @@ func TestMutations(t *testing.T) {
 	need.Root(t)
 	need.Tool(t, "qemu-img")
 	n := mutations(t)
-	d := disk{"mutated", []string{"-t", "ext4", "-b", "4096"}, 2048, func(t testing.TB, dir string) {
+	d := testDisk{"mutated", []string{"-t", "ext4", "-b", "4096"}, 2048, func(t testing.TB, dir string) {
 		rng := rand.NewChaCha8([32]byte{9})
 		for i := range 60 {
 			writeFile(t, filepath.Join(dir, fmt.Sprintf("f%d", i)), int(rng.Uint64()%100000)+1, rng)
@@ -126,12 +126,12 @@ func (s *subject) metadata(t *testing.T, disk string) (out []layout.Span) {
 	if !ok {
 		t.Fatal(s.name)
 	}
-	src, err := open(context.Background(), disk, sourceOptions{consistency: "auto", clusterSize: 64 << 10, formats: []encoders.Encoder{e}})
+	src, err := open(context.Background(), []string{disk}, sourceOptions{consistency: "auto", clusterSize: 64 << 10, formats: []encoders.Encoder{e}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer src.Close()
-	for x := range src.images[0].Layout.Spans(0, int64(len(s.data))) {
+	for x := range src.images()[0].Layout.Spans(0, int64(len(s.data))) {
 		if x.Kind == layout.Meta {
 			out = append(out, x)
 		}

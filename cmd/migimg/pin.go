@@ -44,18 +44,18 @@ func (s *source) pin(ctx context.Context, uses []device.Use, o sourceOptions) er
 		if o.moment.blind {
 			err = errors.New("a test has it so")
 		} else {
-			m.tracker, err = startTracker(s.dev)
+			m.tracker, err = startTrackers(s.disks)
 		}
 		if err != nil {
 			s.consistency.Untracked = err.Error()
 		}
 		s.sweepSnapshots(uses)
 	}
-	m.drift = pins.NewDrift(s.faults)
+	m.drift = pins.NewDrift(s.base)
 	freezing := &freezing{Freezer: m.freezer, frozen: o.moment.frozen}
 	plan := pins.Plan{
 		Options: pins.Options{Memory: memory, Spool: o.moment.spool},
-		Dev:     &over{Layer: m.drift, Device: s.dev},
+		Dev:     s.space(m.drift),
 		Scan:    s.scanner(uses, o),
 		Freezer: freezing,
 		Limit:   o.moment.limit,
@@ -85,7 +85,7 @@ func (s *source) pin(ctx context.Context, uses []device.Use, o sourceOptions) er
 		m.drift.Begin(m.tracker.Written)
 		s.consistency.Tracked = true
 	}
-	s.blocks, s.volumes, s.t0 = taken.Map, taken.Volumes, freezing.moment.T0
+	s.mapped, s.volumes, s.t0 = taken.Map, taken.Volumes, freezing.moment.T0
 	mem, spool := m.store.Bytes()
 	s.consistency.Pins = &pinsStatus{Frozen: taken.Frozen.Milliseconds(), Kernel: taken.Kernel.Milliseconds(), Read: taken.Read, Memory: mem, Spool: spool, Tries: taken.Tries}
 	return nil

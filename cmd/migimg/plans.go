@@ -11,6 +11,7 @@ import (
 	"iter"
 	"os"
 	"runtime"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -27,17 +28,38 @@ type image struct {
 	encoders.Output
 	encoder string
 	digest  string // of the plan
-	disk    *imageDisk
+	// disks are those in it, in the order in which a machine has them; view is what the
+	// image is made of: the one disk, or the space.
+	disks []*imageDisk
+	view  io.ReaderAt
+}
+
+// carried is how many bytes of the disks are.
+func (im image) carried() (n int64) {
+	for _, d := range im.disks {
+		n += d.blocks.Bytes()
+	}
+	return n
+}
+
+// sources are the devices in it.
+func (im image) sources() string {
+	var paths []string
+	for _, d := range im.disks {
+		paths = append(paths, d.of.path)
+	}
+	return strings.Join(paths, ", ")
 }
 
 // imageDisk is the disk that images hold: the device, perhaps with an edited
 // partition table.
 type imageDisk struct {
+	of     *disk
 	edit   *ptable.Edit
 	table  *ptable.Table
 	blocks *blockmap.Map
 	view   *manifest.Recorder // what readers of the images get
-	path   string             // of the mount's document with its map
+	path   string             // of the mount's document with its map, in the disk's folder
 	digest string             // of the map
 }
 
@@ -75,15 +97,15 @@ func compressFrom(c *cli.Context) (o compressOptions, err error) {
 	return o, nil
 }
 
-// plan lays the images out.
-func (s *source) plan(ctx context.Context, o sourceOptions) error {
+// plan lays the images of the disk out.
+func (d *disk) plan(ctx context.Context, o sourceOptions) error {
 	if o.compress.Name != "" {
-		if err := s.compressible(); err != nil {
+		if err := d.src.compressible(); err != nil {
 			return fmt.Errorf("--compress %s: %w", o.compress, err)
 		}
 	}
-	p := s.planner(&imageDisk{edit: s.edit, table: s.imageTable, blocks: s.blocks, path: mapPath}, s.served, o)
-	own := p
+	own := d.planner(&imageDisk{edit: d.edit, table: d.imageTable, blocks: d.blocks, path: mapPath}, d.served, o)
+	d.planners = map[int64]planner{0: own}
 	if o.formats == nil {
 		o.formats = formats.Encoders()
 		own.strict = true
@@ -92,39 +114,55 @@ func (s *source) plan(ctx context.Context, o sourceOptions) error {
 		images, err := own.plan(ctx, e)
 		switch {
 		case err == nil:
-			s.images = append(s.images, images...)
+			d.images = append(d.images, images...)
 		case errors.Is(err, encoders.ErrLimit):
-			s.absent = append(s.absent, absence{e.Name(), err.Error()})
+			d.absent = append(d.absent, absence{e.Name(), err.Error()})
 		default:
 			return err
 		}
 	}
-	return s.planTargets(ctx, p)
+	for i := range d.images {
+		d.images[i].Path = d.inFolder(d.images[i].Path)
+	}
+	return nil
+}
+
+// images are all of them: the disks', and those in the targets' folders.
+func (s *source) images() (all []image) {
+	for _, d := range s.disks {
+		all = append(all, d.images...)
+	}
+	all = append(all, s.machine...)
+	for _, f := range s.folders {
+		all = append(all, f.images...)
+	}
+	return all
 }
 
 // planner plans images of a disk, of which view gives the bytes.
-func (s *source) planner(d *imageDisk, view io.ReaderAt, o sourceOptions) planner {
-	d.view = manifest.NewRecorder(view, d.blocks.Size(), func(off, n int64) iter.Seq2[int64, int64] {
+func (d *disk) planner(x *imageDisk, view io.ReaderAt, o sourceOptions) planner {
+	x.of = d
+	x.view = manifest.NewRecorder(view, x.blocks.Size(), func(off, n int64) iter.Seq2[int64, int64] {
 		return func(yield func(int64, int64) bool) {
-			for r := range d.blocks.Ranges(off, n) {
+			for r := range x.blocks.Ranges(off, n) {
 				if !yield(r.Off, r.Len) {
 					return
 				}
 			}
 		}
 	})
-	sum := d.blocks.Digest()
-	d.digest = hex.EncodeToString(sum[:])
-	s.disks = append(s.disks, d)
+	sum := x.blocks.Digest()
+	x.digest = hex.EncodeToString(sum[:])
+	d.planned = append(d.planned, x)
 	return planner{
-		imageDisk: d,
-		disk:      encoders.Disk{Map: d.blocks, SectorSize: s.sectorSize(), Identity: s.identity(d.edit, sum)},
+		imageDisk: x,
+		disk:      encoders.Disk{Map: x.blocks, SectorSize: d.sectorSize(), Identity: d.identity(x.edit, sum)},
 		o:         o,
 		measured:  map[string]*compress.Lengths{},
 	}
 }
 
-// compressible says why the disk cannot be packed: what is read again must be what
+// compressible says why the disks cannot be packed: what is read again must be what
 // was measured, or known to differ.
 func (s *source) compressible() error {
 	switch s.consistency.Level {
@@ -150,16 +188,20 @@ type planner struct {
 	measured map[string]*compress.Lengths
 }
 
+func (p planner) options() encoders.Options {
+	return encoders.Options{ClusterSize: p.o.clusterSize, QCOW2Version: p.o.version, Firmware: firmware(p.table)}
+}
+
 // plan lays out the images of one format.
 func (p planner) plan(ctx context.Context, e encoders.Encoder) ([]image, error) {
-	eo := encoders.Options{ClusterSize: p.o.clusterSize, QCOW2Version: p.o.version, Firmware: firmware(p.table)}
+	eo := p.options()
 	outputs, lengths, err := p.outputs(ctx, e, eo)
 	if err != nil {
 		return nil, err
 	}
 	var images []image
 	for _, out := range outputs {
-		images = append(images, image{Output: out, encoder: e.Name(), digest: planDigest(p.disk, e.Name(), out, lengths), disk: p.imageDisk})
+		images = append(images, image{Output: out, encoder: e.Name(), digest: planDigest(p.disk, e.Name(), out, lengths), disks: []*imageDisk{p.imageDisk}, view: p.view})
 	}
 	return images, nil
 }

@@ -12,7 +12,6 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
-	"migimg/blockmap"
 	"migimg/preflight"
 	"migimg/preflight/render"
 	"migimg/preflight/targets"
@@ -22,12 +21,15 @@ func preflightCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "preflight",
 		Usage:     "say whether a cloud will take the disk, and whether it will boot there",
-		ArgsUsage: "DEVICE|MOUNTPOINT",
+		ArgsUsage: "DEVICE...|MOUNTPOINT",
 		Description: `Exit code 0: ready; 2: something blocks the move; 4: something that matters could
 not be found out; 3: warnings, with --fail-on warn (or from a severity on: high,
 medium). --fail-on never is 0 whatever was found.
 
+Several disks of a machine are judged as a whole.
+
     migimg preflight /dev/sda --target tencent
+    migimg preflight /dev/sda /dev/sdb
     migimg preflight /mnt/migimg --explain driver.boot-disk
     migimg preflight /dev/sda --format json | jq .summary
     migimg preflight /dev/sda --format html --lang ja >report.html`,
@@ -43,7 +45,7 @@ medium). --fail-on never is 0 whatever was found.
 				_, err := c.App.Writer.Write(preflight.Schema())
 				return err
 			}
-			args, err := arguments(c, "DEVICE|MOUNTPOINT")
+			devices, err := devicesOr(c, "DEVICE|MOUNTPOINT")
 			if err != nil {
 				return err
 			}
@@ -51,7 +53,7 @@ medium). --fail-on never is 0 whatever was found.
 			if err := errors.Join(err, preflight.ValidFailOn(c.String("fail-on"))); err != nil {
 				return err
 			}
-			r, err := preflightReport(c, args[0], o)
+			r, err := preflightReport(c, devices, o)
 			if err != nil {
 				return err
 			}
@@ -69,9 +71,12 @@ medium). --fail-on never is 0 whatever was found.
 }
 
 // preflightReport is the report of a mount, where it is what is wanted, or a new
-// one of the device.
-func preflightReport(c *cli.Context, path string, o reportOptions) (*preflight.Report, error) {
-	if abs, ok := isMountpoint(path); ok {
+// one of the devices.
+func preflightReport(c *cli.Context, devices []string, o reportOptions) (*preflight.Report, error) {
+	if abs, ok := isMountpoint(devices[0]); ok && len(devices) == 1 {
+		if m, _, ok := machineOf(abs); ok { // the report is the machine's
+			abs = m
+		}
 		b, err := os.ReadFile(filepath.Join(abs, "preflight.json"))
 		if err != nil {
 			return nil, err
@@ -87,16 +92,16 @@ func preflightReport(c *cli.Context, path string, o reportOptions) (*preflight.R
 		if err != nil {
 			return nil, err
 		}
-		path = s.Source.Device
+		devices = s.devices()
 	}
-	s, err := openFrom(c, path)
+	s, err := openFrom(c, devices)
 	if err != nil {
 		return nil, err
 	}
 	defer s.Close()
 	p := newProgress()
 	defer p.done()
-	p.say("migimg: reading the system on %s", path)
+	p.say("migimg: reading the system on %s", s.named())
 	return runPreflight(c.Context, s, o, 0, nil)
 }
 
@@ -114,38 +119,6 @@ func fits(r *preflight.Report, o reportOptions) bool {
 func runPreflight(ctx context.Context, s *source, o reportOptions, generation int, w *preflight.Watch) (*preflight.Report, error) {
 	return preflight.Run(ctx, s.facts(), preflight.Options{Profiles: o.targets, Version: versionString(), Generation: generation,
 		Template: o.template, Waivers: o.waivers, Anonymous: o.anonymous, Watch: w})
-}
-
-// facts is what preflight is told of the disk, as the image has it.
-func (s *source) facts() preflight.Source {
-	src := preflight.Source{
-		Device: s.path, Image: !s.dev.Block(), Size: s.blocks.Size(), SectorSize: s.dev.SectorSize(),
-		Table: s.table, Volumes: s.volumes, View: s.view, RawPath: s.path,
-		Carried: s.blocks.Bytes(), CarriedIn: s.blocks.BytesIn, Consistency: s.consistency.Level, Drift: s.driftFacts(context.Background()),
-	}
-	if s.imageTable != nil { // else what to carry is just being decided
-		carried := *s.volumes
-		for _, v := range s.volumes.Children {
-			if v.LeftOut {
-				src.LeftOut = append(src.LeftOut, v)
-			}
-		}
-		carried.Children = slices.DeleteFunc(slices.Clone(s.volumes.Children), func(v *blockmap.VolumeInfo) bool { return v.LeftOut })
-		src.Table, src.Volumes, src.SectorSize = s.imageTable, &carried, s.sectorSize()
-	}
-	for _, u := range s.uses {
-		if u.Kind != "mount" {
-			continue
-		}
-		src.Mounts = append(src.Mounts, preflight.Mount{Device: "/dev/" + u.Device, Partition: s.volumeOf(u), Point: u.Point, FSType: u.FSType, ReadWrite: u.Write})
-	}
-	for _, im := range s.images {
-		src.Outputs = append(src.Outputs, preflight.OutputInfo{Format: im.encoder, Path: im.Path, Size: im.Layout.Size(), VirtualSize: im.VirtualSize})
-	}
-	for _, a := range s.absent {
-		src.Outputs = append(src.Outputs, preflight.OutputInfo{Format: a.Format, Err: a.Reason})
-	}
-	return src
 }
 
 // columns is the terminal's width, 0 where stdout is none.

@@ -147,7 +147,13 @@ func (s *source) deviceState() func() string {
 	if s.consistency.Level != levelOffline {
 		return nil
 	}
-	return func() string { return deviceState(s.path) }
+	return func() string {
+		var all []string
+		for _, d := range s.disks {
+			all = append(all, deviceState(d.path))
+		}
+		return strings.Join(all, "\n")
+	}
 }
 
 func deviceState(path string) string {

@@ -38,7 +38,7 @@ type resync struct {
 	moment momentOptions
 
 	progress *progress
-	tracker  *diskTracker
+	tracker  *trackers
 	// inScope is what can be in the image; todo is what was written and is not in the
 	// copy yet; touched is all that was written.
 	inScope, todo, touched spans
@@ -68,18 +68,19 @@ type round struct {
 // begin maps what can be carried at all, and starts the tracker. What was written
 // since the copy's T0 has to be asked for after it.
 func (r *resync) begin(ctx context.Context) (*source, error) {
-	s, err := open(ctx, r.device, r.options(levelLive))
+	s, err := open(ctx, []string{r.device}, r.options(levelLive))
 	if err != nil {
 		return nil, err
 	}
-	if r.tracker, err = startTracker(s.dev); err != nil {
+	d := s.disks[0]
+	if r.tracker, err = startTrackers(s.disks); err != nil {
 		s.Close()
 		return nil, fmt.Errorf("%s: what is written meanwhile has to be tracked: %w", r.device, err)
 	}
 	r.tracker.ended = func(written spans) {
 		r.todo, r.touched = r.todo.union(written), r.touched.union(written)
 	}
-	r.inScope = spansOf(s.blocks.Ranges(0, s.blocks.Size()))
+	r.inScope = spansOf(d.blocks.Ranges(0, d.blocks.Size()))
 	return s, nil
 }
 
@@ -125,7 +126,7 @@ func (r *resync) last(ctx context.Context, out *resynced) error {
 	if r.moment.limit == 0 {
 		r.moment.limit = r.stall
 	}
-	s, err := open(ctx, r.device, r.options(levelPinned))
+	s, err := open(ctx, []string{r.device}, r.options(levelPinned))
 	if err != nil {
 		return err
 	}
@@ -135,14 +136,15 @@ func (r *resync) last(ctx context.Context, out *resynced) error {
 			return err
 		}
 	}
-	carried := spansOf(s.blocks.Ranges(0, s.blocks.Size()))
+	d := s.disks[0]
+	carried := spansOf(d.blocks.Ranges(0, d.blocks.Size()))
 	r.carried = carried
-	want := r.todo.union(carried.without(r.had)).union(patched(s.edit)).within(carried)
+	want := r.todo.union(carried.without(r.had)).union(patched(d.edit)).within(carried)
 	free := r.had.union(r.touched)
 	if r.mend {
-		free = spans{{Off: 0, Len: s.blocks.Size()}}
+		free = spans{{Off: 0, Len: d.blocks.Size()}}
 	}
-	free = free.without(carried).within(spans{{Off: 0, Len: s.blocks.Size()}})
+	free = free.without(carried).within(spans{{Off: 0, Len: d.blocks.Size()}})
 	took, err := r.write(ctx, s, want)
 	if err != nil {
 		return err
@@ -224,7 +226,7 @@ func (r *resync) write(ctx context.Context, s *source, parts spans) (time.Durati
 	err := inParallel(ctx, parts, piece, func(p blockmap.Range) error {
 		b := buffers.Get().(*[piece]byte)
 		defer buffers.Put(b)
-		if err := blockmap.ReadFull(s.view, b[:p.Len], p.Off); err != nil {
+		if err := blockmap.ReadFull(s.disks[0].view, b[:p.Len], p.Off); err != nil {
 			return fmt.Errorf("%s: %w", r.device, err)
 		}
 		return r.put(b[:p.Len], p.Off)

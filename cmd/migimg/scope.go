@@ -81,56 +81,72 @@ func numbers(list string) ([]int, error) {
 
 // asked says that more was asked for than all there is, as it is.
 func (o scopeOptions) asked() bool {
-	return o.Keep != nil || o.except != nil || o.boot || o.Shrink || o.SectorSize != 0
+	return o.chooses() || o.Shrink || o.SectorSize != 0
 }
 
-// scope makes the map and the view those of the image's disk.
-func (s *source) scope(ctx context.Context, o scopeOptions) error {
-	if s.volumes.Whole != "" {
+// chooses says that some partitions were chosen, or some not.
+func (o scopeOptions) chooses() bool { return o.Keep != nil || o.except != nil || o.boot }
+
+// scope makes the map that of the image's disk.
+func (d *disk) scope(ctx context.Context, o scopeOptions) error {
+	if d.node().Whole != "" {
 		if o.asked() {
-			return fmt.Errorf("only the whole disk can be exported: %s", s.volumes.Whole)
+			return fmt.Errorf("only the whole disk can be exported: %s", d.node().Whole)
 		}
 		o.Gaps = true // nobody knows what lies there
 	}
 	var err error
-	if o.Keep, err = s.chosen(ctx, o); err != nil {
+	if o.Keep, err = d.chosen(ctx, o); err != nil {
 		return err
 	}
-	s.scoped = o.Scope
-	if s.edit, err = s.table.Scope(s.dev, o.Scope); err != nil {
+	d.scoped = o.Scope
+	if d.edit, err = d.table.Scope(d.dev, o.Scope); err != nil {
 		return err
 	}
-	for _, v := range s.volumes.Children {
-		v.LeftOut = slices.Contains(s.edit.Dropped, blockmap.Range{Off: v.Start, Len: v.Size})
-		if !v.LeftOut && o.SectorSize != 0 && o.SectorSize != s.table.SectorSize {
+	for _, v := range d.node().Children {
+		v.LeftOut = slices.ContainsFunc(d.edit.Dropped, func(r blockmap.Range) bool { return d.dropped(r, v) })
+		if !v.LeftOut && o.SectorSize != 0 && o.SectorSize != d.table.SectorSize {
 			if err := movable(v); err != nil {
 				return err
 			}
 		}
 	}
-	s.mapped = s.blocks
-	if !s.edited(s.edit) {
+	if !d.edited(d.edit) {
 		return nil
 	}
-	if s.blocks, err = s.edit.Map(s.mapped); err != nil {
-		return fmt.Errorf("the image's disk of %s: %w", human(s.edit.Size), err)
+	if d.blocks, err = d.edit.Map(d.mapped); err != nil {
+		return fmt.Errorf("the image's disk of %s: %w", human(d.edit.Size), err)
 	}
-	s.volumes.Count(s.blocks)
 	return nil
 }
 
+// dropped says that a volume is the range that is left out, or, one in several
+// partitions, that some of it is.
+func (d *disk) dropped(r blockmap.Range, v *blockmap.VolumeInfo) bool {
+	r.Off += d.at.Off
+	if len(v.Parts) == 0 {
+		return r == blockmap.Range{Off: v.Start, Len: v.Size}
+	}
+	for x := range v.Device() {
+		if x.Off < r.End() && x.End() > r.Off {
+			return true
+		}
+	}
+	return false
+}
+
 // edited says that the image's disk is not simply the device.
-func (s *source) edited(e *ptable.Edit) bool {
-	return len(e.Dropped)+len(e.Patches) > 0 || e.Size != s.dev.Size()
+func (d *disk) edited(e *ptable.Edit) bool {
+	return len(e.Dropped)+len(e.Patches) > 0 || e.Size != d.dev.Size()
 }
 
 // readBack reads the partition table of an image's disk as anybody would. It must
 // name what is carried, and nothing else.
-func (s *source) readBack(e *ptable.Edit, view io.ReaderAt) (*ptable.Table, error) {
-	if !s.edited(e) {
-		return s.table, nil
+func (d *disk) readBack(e *ptable.Edit, view io.ReaderAt) (*ptable.Table, error) {
+	if !d.edited(e) {
+		return d.table, nil
 	}
-	t, err := ptable.Read(blockmap.Bytes(view, e.Size, s.sectorSize()))
+	t, err := ptable.Read(blockmap.Bytes(view, e.Size, d.sectorSize()))
 	if err != nil {
 		return nil, fmt.Errorf("reading the image's partition table back: %w", err)
 	}
@@ -142,36 +158,36 @@ func (s *source) readBack(e *ptable.Edit, view io.ReaderAt) (*ptable.Table, erro
 		}
 		return out
 	}
-	if want, got := kept(s.table), kept(t); t.Broken != s.table.Broken || !slices.Equal(want, got) {
+	if want, got := kept(d.table), kept(t); t.Broken != d.table.Broken || !slices.Equal(want, got) {
 		return nil, fmt.Errorf("the image's partition table is not as it should be (%v, not %v; %s): please report it, and export the whole disk", got, want, t.Broken)
 	}
 	return t, nil
 }
 
 // sectorSize is that of the image's disk in bytes, 0 where it is not known.
-func (s *source) sectorSize() int64 {
-	if s.edit.SectorSize != 0 {
-		return s.edit.SectorSize
+func (d *disk) sectorSize() int64 {
+	if d.edit.SectorSize != 0 {
+		return d.edit.SectorSize
 	}
-	return s.dev.SectorSize()
+	return d.dev.SectorSize()
 }
 
 // chosen is the numbers of the partitions that are carried; nil is all.
-func (s *source) chosen(ctx context.Context, o scopeOptions) ([]int, error) {
+func (d *disk) chosen(ctx context.Context, o scopeOptions) ([]int, error) {
 	switch {
 	case o.boot:
-		return s.bootPartitions(ctx)
+		return d.bootPartitions(ctx)
 	case o.except == nil:
 		return o.Keep, nil
 	}
 	keep := []int{}
-	for _, p := range s.table.Partitions {
+	for _, p := range d.table.Partitions {
 		if !p.Extended && !slices.Contains(o.except, p.Number) {
 			keep = append(keep, p.Number)
 		}
 	}
 	for _, n := range o.except {
-		if !slices.ContainsFunc(s.table.Partitions, func(p ptable.Partition) bool { return p.Number == n }) {
+		if !slices.ContainsFunc(d.table.Partitions, func(p ptable.Partition) bool { return p.Number == n }) {
 			return nil, fmt.Errorf("--except %d: there is no such partition", n)
 		}
 	}
@@ -202,29 +218,43 @@ var bootTypes = []string{
 	"9e1a2d38-c612-4316-aa26-8b49521e5a8b", "0x41",
 }
 
+// partitionsOf are the numbers of the partitions that a volume lies in, as a rule one; 0
+// stands for none.
+func partitionsOf(f *facts.Facts, volume string) (out []int) {
+	for _, v := range f.Disk.Layers(volume) {
+		if v.Number > 0 {
+			out = append(out, v.Number)
+		}
+	}
+	if len(out) == 0 {
+		out = []int{partitionOf(volume)}
+	}
+	return out
+}
+
 // bootPartitions are those that the system on the disk needs to boot: its root,
 // what its fstab mounts at /boot, /usr, /var and the like, swap (of which only
 // the header is carried), and what its boot loader needs.
-func (s *source) bootPartitions(ctx context.Context) ([]int, error) {
-	f, err := facts.Gather(ctx, s.facts(), facts.Options{})
+func (d *disk) bootPartitions(ctx context.Context) ([]int, error) {
+	f, err := facts.Gather(ctx, d.src.facts(), facts.Options{})
 	if err != nil {
 		return nil, err
 	}
 	if !f.Guest.Found {
 		return nil, errors.New("--partitions boot: no operating system was found on the disk; give the numbers")
 	}
-	keep := []int{partitionOf(f.Guest.Root)}
+	keep := partitionsOf(f, f.Guest.Root)
 	for _, l := range f.Fstab.Lines {
 		needed := l.Swap() || facts.Needed(l.Point)
 		switch r := l.Resolved; {
 		case !needed:
 		case r.Place == facts.OnDisk:
-			keep = append(keep, partitionOf(f.Disk.Volumes[r.Volume].Name))
+			keep = append(keep, partitionsOf(f, f.Disk.Volumes[r.Volume].Name)...)
 		case r.Place == facts.Unsure && !l.Swap():
 			return nil, fmt.Errorf("--partitions boot: /etc/fstab line %d (%s): %s; give the numbers", l.Line, l.Point, r.Why)
 		}
 	}
-	for _, p := range s.table.Partitions {
+	for _, p := range d.table.Partitions {
 		if slices.Contains(bootTypes, p.Type) || p.Bootable {
 			keep = append(keep, p.Number)
 		}

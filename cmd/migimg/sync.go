@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -75,6 +76,14 @@ func (r *resync) sync(ctx context.Context, point, path, format string) (out *res
 	if err != nil {
 		return nil, err
 	}
+	if len(st.Disks) > 0 {
+		return nil, fmt.Errorf("%s has several disks, and a copy is of one: give the folder of its disk, such as %s", point, filepath.Join(point, st.Disks[0].Folder))
+	}
+	if m, folder, ok := machineOf(point); ok {
+		if err := severed(m, folder); err != nil {
+			return nil, err
+		}
+	}
 	if format, err = copyFormat(path, format); err != nil {
 		return nil, err
 	}
@@ -135,6 +144,21 @@ func (r *resync) sync(ctx context.Context, point, path, format string) (out *res
 	}
 	out.Copy = path
 	return out, mark.done(out.T0)
+}
+
+// severed says why the disk of a folder of a mount cannot be brought up to another moment
+// than the others: volumes lie on it and on them.
+func severed(mount, folder string) error {
+	st, err := readStatus(mount)
+	if err != nil {
+		return err
+	}
+	for _, v := range st.Volumes {
+		if slices.ContainsFunc(v.Parts, func(p string) bool { return p == folder || strings.HasPrefix(p, folder+"/") }) {
+			return fmt.Errorf("volume %s lies on %s and on other disks, and a sync brings one disk to a moment of its own: mount and copy all of them again", v.Volume, folder)
+		}
+	}
+	return nil
 }
 
 // virtualSize is that of the disk in an image of the format, in bytes.

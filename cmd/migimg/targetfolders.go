@@ -4,11 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"path"
 	"slices"
+	"strings"
 
-	"migimg/blockmap"
 	"migimg/encoders"
 	formats "migimg/encoders/all"
 	"migimg/fusefs"
@@ -31,23 +30,18 @@ type targetImage struct {
 	reason string
 }
 
-// planTargets lays out the folders of the targets that were asked for. p plans
-// images of the disk as it is.
-func (s *source) planTargets(ctx context.Context, p planner) error {
-	planners := map[int64]planner{0: p}
-	for _, t := range p.o.targets {
-		images, reason, err := s.planTarget(ctx, planners, t)
+// planTargets lays out the folders of the targets that were asked for.
+func (s *source) planTargets(ctx context.Context, o sourceOptions) error {
+	for _, t := range o.targets {
+		images, reason, err := s.planTarget(ctx, t)
 		if err != nil {
 			return fmt.Errorf("target %s: %w", t.ID, err)
 		}
 		name := t.ID
-		if t.Family != "" && slices.Contains(p.o.targetWords, t.Family) && s.folder(t.Family).fits(images) {
+		if t.Family != "" && slices.Contains(o.targetWords, t.Family) && s.folder(t.Family).fits(images) {
 			name = t.Family
 		}
 		s.folder(name).add(t, images, reason)
-	}
-	for _, f := range s.folders {
-		s.images = append(s.images, f.images...)
 	}
 	return nil
 }
@@ -69,7 +63,7 @@ func (s *source) folder(name string) *targetFolder {
 func (f *targetFolder) fits(images []image) bool {
 	for _, im := range images {
 		for _, x := range f.images {
-			if path.Base(x.Path) == im.Path && x.digest != im.digest {
+			if strings.TrimPrefix(x.Path, path.Join("targets", f.name)+"/") == im.Path && x.digest != im.digest {
 				return false
 			}
 		}
@@ -99,9 +93,45 @@ func (f *targetFolder) takers(path string) (ids []string) {
 }
 
 // planTarget lays out what a target takes best; where nothing can be made for it, it
-// says why. planners are by what the disk's size is rounded up to a multiple of.
-func (s *source) planTarget(ctx context.Context, planners map[int64]planner, t *targets.Target) (images []image, reason string, err error) {
-	p, err := s.rounded(planners, t)
+// says why. Several disks have a folder each.
+func (s *source) planTarget(ctx context.Context, t *targets.Target) (images []image, reason string, err error) {
+	for _, d := range s.bootOrder(ctx) {
+		own, why, err := d.planTarget(ctx, t)
+		if err != nil || why != "" {
+			return nil, strings.TrimPrefix(d.name+": "+why, ": "), err
+		}
+		for _, im := range own {
+			im.Path = d.inFolder(im.Path)
+			images = append(images, im)
+		}
+	}
+	whole, err := s.wholeFor(ctx, t)
+	return append(images, whole...), "", err
+}
+
+// wholeFor is the file with all of several disks, where a target takes one.
+func (s *source) wholeFor(ctx context.Context, t *targets.Target) ([]image, error) {
+	if len(s.disks) == 1 {
+		return nil, nil
+	}
+	for _, word := range t.Formats.Values {
+		e, _ := format(word)
+		c, ok := e.(encoders.Container)
+		if !ok {
+			continue
+		}
+		im, err := s.planMachine(ctx, c, func(d *disk) (planner, error) { return d.rounded(t) })
+		if errors.Is(err, encoders.ErrLimit) {
+			continue
+		}
+		return []image{im}, err
+	}
+	return nil, nil
+}
+
+// planTarget lays out what a target takes best of one disk.
+func (d *disk) planTarget(ctx context.Context, t *targets.Target) (images []image, reason string, err error) {
+	p, err := d.rounded(t)
 	if err != nil {
 		return nil, "", err
 	}
@@ -132,37 +162,36 @@ func format(word string) (encoders.Encoder, bool) {
 
 // rounded is the planner for a target: of a disk whose size is a multiple of what it
 // wants, with the partition table that belongs to that.
-func (s *source) rounded(planners map[int64]planner, t *targets.Target) (planner, error) {
-	p := planners[0]
-	if t.Multiple == nil || s.blocks.Size()%t.Multiple.Value == 0 {
+func (d *disk) rounded(t *targets.Target) (planner, error) {
+	p := d.planners[0]
+	if t.Multiple == nil || d.blocks.Size()%t.Multiple.Value == 0 {
 		return p, nil
 	}
 	round := t.Multiple.Value
-	if r := s.scoped.Round; r > 0 && r%round != 0 && round%r != 0 {
+	if r := d.scoped.Round; r > 0 && r%round != 0 && round%r != 0 {
 		round *= r
 	} else {
 		round = max(round, r)
 	}
-	if known, ok := planners[round]; ok {
+	if known, ok := d.planners[round]; ok {
 		return known, nil
 	}
-	scope := s.scoped
+	scope := d.scoped
 	scope.Round = round
-	e, err := s.table.Scope(s.dev, scope)
+	e, err := d.table.Scope(d.dev, scope)
 	if err != nil {
 		return p, err
 	}
-	blocks, err := e.Map(s.mapped)
+	blocks, err := e.Map(d.mapped)
 	if err != nil {
 		return p, err
 	}
-	seen := func(below io.ReaderAt) io.ReaderAt { return e.View(blockmap.NewView(below, blocks)) }
-	table, err := s.readBack(e, seen(s.lower()))
+	table, err := d.readBack(e, d.seen(d.src.lower(), blocks, e))
 	if err != nil {
 		return p, err
 	}
-	planners[round] = s.planner(&imageDisk{edit: e, table: table, blocks: blocks, path: fmt.Sprintf(".migimg/map-%d.json", round)}, seen(s.throttle), p.o)
-	return planners[round], nil
+	d.planners[round] = d.planner(&imageDisk{edit: e, table: table, blocks: blocks, path: fmt.Sprintf(".migimg/map-%d.json", round)}, d.seen(d.src.throttle, blocks, e), p.o)
+	return d.planners[round], nil
 }
 
 // document is the folder's UPLOAD.md, for a mount at point.

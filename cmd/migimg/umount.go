@@ -45,6 +45,9 @@ func unmount(point string) error {
 	if !ok {
 		return fmt.Errorf("%s is no migimg mount", abs)
 	}
+	if m, _, ok := machineOf(abs); ok {
+		return fmt.Errorf("%s is a disk's folder of the mount %s: migimg umount %[2]s", abs, m)
+	}
 	s, err := readStatus(abs)
 	if err != nil {
 		return err

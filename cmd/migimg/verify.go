@@ -39,7 +39,7 @@ login prompt or its SSH server.
     migimg verify server.qcow2 --source /mnt/migimg --format html > report.html`,
 		Flags: append(slices.Concat(sourceFlags(), proofFlags(), bootFlags()),
 			formatFlag("table", "json", "markdown", "html"),
-			&cli.StringFlag{Name: "source", Usage: "the DEVICE, or the MOUNTPOINT, that the image was copied from"},
+			&cli.StringFlag{Name: "source", Usage: "the DEVICE, or the MOUNTPOINT, that the image was copied from; DEVICE,DEVICE... where volumes lie on other disks as well"},
 			&cli.BoolFlag{Name: "fsck", Usage: "check the filesystems inside"},
 			&cli.BoolFlag{Name: "deep", Usage: "check them, and read every file (root)"},
 			&cli.StringFlag{Name: "image-format", Usage: strings.Join(verify.Formats(), ", "), DefaultText: "by content"},
@@ -100,6 +100,13 @@ func verifyAll(c *cli.Context, path string) ([]*verify.Report, error) {
 		}
 		source = abs
 	}
+	s, err := mountStatus(abs, mounted)
+	if err != nil {
+		return nil, err
+	}
+	if len(s.Disks) > 0 {
+		return verifyMachine(c, abs, s, o, p)
+	}
 	if at := (marker{path}).moment(); at != "" && source != "" {
 		if _, ok := isMountpoint(source); ok {
 			return nil, fmt.Errorf("%s is the disk as of %s, to which a sync brought it, and %s has an earlier one: compare it with the device", path, at, source)
@@ -130,10 +137,6 @@ func verifyAll(c *cli.Context, path string) ([]*verify.Report, error) {
 		}
 		return []*verify.Report{r}, err
 	}
-	s, err := readStatus(abs)
-	if err != nil {
-		return nil, err
-	}
 	var reports []*verify.Report
 	for _, f := range s.Files {
 		r, err := verifyMounted(c, abs, f, o, p, v)
@@ -148,6 +151,42 @@ func verifyAll(c *cli.Context, path string) ([]*verify.Report, error) {
 	return reports, err
 }
 
+// mountStatus is a mount's, or an empty one.
+func mountStatus(abs string, mounted bool) (*status, error) {
+	if !mounted {
+		return &status{}, nil
+	}
+	return readStatus(abs)
+}
+
+// verifyMachine verifies all images of a mount of several disks: those in each disk's
+// folder, and those for targets.
+func verifyMachine(c *cli.Context, mount string, st *status, o verify.Options, p *progress) (reports []*verify.Report, err error) {
+	for _, d := range st.Disks {
+		own, err := verifyAll(c, filepath.Join(mount, d.Folder))
+		if err != nil {
+			return nil, err
+		}
+		reports = append(reports, own...)
+	}
+	for _, f := range st.Files {
+		if st.inDisk(f.Path) {
+			continue
+		}
+		r, err := verifyMounted(c, mount, f, o, p, nil)
+		if err != nil {
+			return nil, err
+		}
+		reports = append(reports, r)
+	}
+	return reports, nil
+}
+
+// inDisk says that a file is in the folder of one of several disks.
+func (st *status) inDisk(path string) bool {
+	return slices.ContainsFunc(st.Disks, func(d diskStatus) bool { return strings.HasPrefix(path, d.Folder+"/") })
+}
+
 // verifyMounted verifies a file of a mount, with the mount's own source in o.
 func verifyMounted(c *cli.Context, mount string, f fileStatus, o verify.Options, p *progress, v *volumeChecks) (*verify.Report, error) {
 	path := filepath.Join(mount, f.Path)
@@ -156,12 +195,18 @@ func verifyMounted(c *cli.Context, mount string, f fileStatus, o verify.Options,
 		return nil, err
 	}
 	if f.Map != "" {
-		src, release, err := openSource(c, mount, f.Map, p)
+		f.Maps = []string{f.Map}
+	}
+	for _, m := range f.Maps {
+		src, release, err := openSource(c, mount, m, p)
 		if err != nil {
 			return nil, err
 		}
 		defer release()
-		o.Source = src
+		o.Sources = append(o.Sources, src)
+	}
+	if f.Map != "" {
+		o.Source, o.Sources = o.Sources[0], nil
 	}
 	return verifyFile(c, path, f.decoder(), o, p, v)
 }

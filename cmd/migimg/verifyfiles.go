@@ -52,7 +52,6 @@ func nameDifferences(ctx context.Context, r *verify.Report, im verify.Image) err
 type fileNamer struct {
 	dev   blockmap.Volume
 	files blockmap.Files
-	m     *blockmap.Map
 	root  *blockmap.VolumeInfo
 }
 
@@ -60,7 +59,7 @@ func newFileNamer(ctx context.Context, dev blockmap.Volume) (*fileNamer, error) 
 	n := &fileNamer{dev: dev}
 	always := func(string) bool { return true }
 	var err error
-	n.m, n.root, err = blockmap.Scan(ctx, dev, scanners.Scanners(), blockmap.ScanOptions{Still: always, Frozen: always, Files: &n.files})
+	_, n.root, err = blockmap.Scan(ctx, dev, scanners.Scanners(), blockmap.ScanOptions{Still: always, Frozen: always, Files: &n.files})
 	return n, err
 }
 
@@ -91,7 +90,7 @@ func (n *fileNamer) names(ctx context.Context, off, length int64) (out []string)
 func (n *fileNamer) name(ctx context.Context, k fileKey) string {
 	for v := range n.root.All() {
 		if v.Name == k.volume {
-			paths, _ := blockmap.Paths(ctx, scanners.Scanners(), v, n.dev, n.m, []blockmap.FileID{k.file}) // what it found counts
+			paths, _ := blockmap.Paths(ctx, scanners.Scanners(), v, n.dev, []blockmap.FileID{k.file}) // what it found counts
 			if path := paths[k.file]; path != "" {
 				return path
 			}

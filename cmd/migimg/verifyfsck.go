@@ -149,7 +149,7 @@ func checkable(r *verify.Report, root *blockmap.VolumeInfo, dev blockmap.Volume,
 		if v.Size == 0 || isTable(v) && v.Name == "" {
 			continue
 		}
-		f, err := v.File(dev, m)
+		f, err := v.File(dev, m.Extent)
 		if err != nil {
 			return nil, nil, err
 		}

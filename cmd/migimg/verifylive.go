@@ -31,7 +31,8 @@ func (k *volumeChecks) live(list []*checkedVolume) error {
 	if err != nil {
 		return err
 	}
-	s := &source{dev: dev, volumes: doc.Volumes}
+	s := &source{volumes: doc.Volumes}
+	s.disks = []*disk{{src: s, dev: dev, uses: uses}}
 	for _, v := range list {
 		if !sameVolume(doc.Volumes, v.info) {
 			continue

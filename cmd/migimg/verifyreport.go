@@ -37,7 +37,7 @@ func writeVerified(c *cli.Context, reports []*verify.Report, source string) erro
 		return render.ImagesMarkdown(w, versionString(), o)
 	}
 	if abs, ok := isMountpoint(source); ok {
-		r, err := preflightReport(c, abs, reportOptions{all: true})
+		r, err := preflightReport(c, []string{abs}, reportOptions{all: true})
 		if err == nil {
 			return render.HTML(w, r, o)
 		}

@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"os"
+	"path/filepath"
+	"strings"
 	"sync"
 
 	"github.com/urfave/cli/v2"
@@ -15,7 +18,8 @@ import (
 )
 
 // openSource opens what an image is compared with: the device of a mount, by
-// that mount's map in the document blocks, or a device that is mapped now.
+// that mount's map in the document blocks, in the disk's folder, or a device that is
+// mapped now.
 func openSource(c *cli.Context, path, blocks string, p *progress) (*verify.Source, func(), error) {
 	abs, mounted := isMountpoint(path)
 	if !mounted {
@@ -24,12 +28,13 @@ func openSource(c *cli.Context, path, blocks string, p *progress) (*verify.Sourc
 			return nil, nil, err
 		}
 		o.progress = p
-		s, err := open(c.Context, path, o)
+		s, err := open(c.Context, devicesOf(path), o)
 		if err != nil {
 			return nil, nil, err
 		}
-		src := &verify.Source{R: s.edit.View(endless{s.dev, s.dev.Size()}), Size: s.blocks.Size(), Where: where(s.volumes), Carried: func(yield func(verify.Range) bool) {
-			for r := range s.blocks.Ranges(0, s.blocks.Size()) {
+		d := s.disks[0] // the others are there for what lies on several
+		src := &verify.Source{R: d.edit.View(endless{d.dev, d.dev.Size()}), Size: d.blocks.Size(), Where: where(d.volumes), Carried: func(yield func(verify.Range) bool) {
+			for r := range d.blocks.Ranges(0, d.blocks.Size()) {
 				if !yield(verify.Range(r)) {
 					return
 				}
@@ -40,6 +45,7 @@ func openSource(c *cli.Context, path, blocks string, p *progress) (*verify.Sourc
 		}
 		return src, s.Close, nil
 	}
+	abs, blocks = filepath.Join(abs, filepath.Dir(filepath.Dir(blocks))), filepath.Join(".migimg", filepath.Base(blocks))
 	var doc mapDocument
 	if err := readJSON(abs, blocks, &doc); err != nil {
 		return nil, nil, err
@@ -63,6 +69,14 @@ func openSource(c *cli.Context, path, blocks string, p *progress) (*verify.Sourc
 		src.Moving = &verify.Moving{Written: m.written, Words: m.words}
 	}
 	return src, dev.Close, nil
+}
+
+// devicesOf are the devices of --source: a path, or several with commas between them.
+func devicesOf(path string) []string {
+	if _, err := os.Stat(path); err == nil {
+		return []string{path}
+	}
+	return strings.Split(path, ",")
 }
 
 // movingMount knows what was written to the device of a mount since its T0, as that

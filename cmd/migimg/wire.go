@@ -2,11 +2,10 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
 	"fmt"
 	"io"
 	"log/slog"
-	"path/filepath"
+	"path"
 	"time"
 
 	"migimg/blockmap"
@@ -19,16 +18,45 @@ import (
 	"migimg/preflight/targets"
 )
 
-// source is a device that has been opened, mapped and planned: the whole way
-// from a block device to image files that can be read.
+// source is what is exported: the disks of a machine, as a rule one, that have been
+// opened, mapped at one moment, and planned. It is the whole way from block devices to
+// image files that can be read.
 type source struct {
-	dev         *device.Device
-	path        string // of the device, from the root: a daemon changes directory
-	faults      *device.Faults
-	uses        []device.Use
+	disks []*disk // as they were given
+	// base reads the space in which the disks lie, each in its place; a disk alone is its
+	// own space. Volumes, files, pins and drift are in bytes of it.
+	base        blockmap.Layer
+	places      []blockmap.Place // nil for a disk alone
+	size        int64
+	uses        []device.Use // of all disks
 	consistency consistency
-	moment      *moment // nil unless the device is held at T0
+	moment      *moment // nil unless the disks are held at T0
 	t0          time.Time
+
+	mapped  *blockmap.Map // of the space
+	volumes *blockmap.VolumeInfo
+
+	throttle *device.Throttle // readers of the mount may be slowed down
+	digest   bool             // images are hashed while they are read
+	ionice   *device.IOPriority
+	tell     func(level slog.Level, text string) // nil for tellPeople
+
+	order   []*disk // in which a machine has the disks; see bootOrder
+	machine []image // of all disks at once
+	// folders are those of the targets that were asked for.
+	folders []*targetFolder
+}
+
+// disk is one of the disks, on the same way. What it has is in bytes of the disk, but for
+// its place.
+type disk struct {
+	src    *source
+	name   string // of its folder in a mount; empty alone, when there is none
+	at     blockmap.Place
+	dev    *device.Device
+	path   string // of the device, from the root: a daemon changes directory
+	faults *device.Faults
+	uses   []device.Use
 
 	table   *ptable.Table // the device's
 	mapped  *blockmap.Map // the device's
@@ -37,20 +65,14 @@ type source struct {
 	scoped  ptable.Scope // with what was chosen
 	edit    *ptable.Edit
 	view    io.ReaderAt // the disk as the images have it
-	// served is the same for readers of the mount: it may be slowed down.
-	served   io.ReaderAt
-	throttle *device.Throttle
-	digest   bool // images are hashed while they are read
-	ionice   *device.IOPriority
-	tell     func(level slog.Level, text string) // nil for tellPeople
+	served  io.ReaderAt // the same for readers of the mount
 	// imageTable is the table of the images' disk.
 	imageTable *ptable.Table
 
-	disks  []*imageDisk // those that there are images of
-	images []image
-	absent []absence
-	// folders are those of the targets that were asked for.
-	folders []*targetFolder
+	planned  []*imageDisk      // those that there are images of
+	planners map[int64]planner // of them, by what the size is rounded up to a multiple of
+	images   []image
+	absent   []absence
 }
 
 // sourceOptions are the user's choices up to the plan.
@@ -62,6 +84,7 @@ type sourceOptions struct {
 	version     int // of qcow2; 0 is the usual one
 	compress    compressOptions
 	formats     []encoders.Encoder // nil: those that every mount shows
+	machine     encoders.Container // what holds all disks at once; nil: nothing
 	zeroFill    bool
 	digest      bool
 	scope       scopeOptions
@@ -75,56 +98,57 @@ type sourceOptions struct {
 	log    logOptions                          // of a mount
 }
 
-// open goes from a device's path to plans: device -> map -> view -> layouts.
+// open goes from devices' paths to plans: device -> map -> view -> layouts.
 // Nothing but filesystem metadata has been read when it returns.
-func open(ctx context.Context, path string, o sourceOptions) (s *source, err error) {
-	dev, err := device.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	s = &source{dev: dev, faults: &device.Faults{Dev: dev, ZeroFill: o.zeroFill}, tell: o.tell}
+func open(ctx context.Context, paths []string, o sourceOptions) (s *source, err error) {
+	s = &source{digest: o.digest, ionice: o.load.ionice, tell: o.tell}
 	defer func(opened *source) {
 		if err != nil {
 			opened.Close()
 		}
 	}(s)
-	if s.path, err = filepath.Abs(path); err != nil {
-		return nil, err
-	}
-	if s.uses, err = dev.Uses(device.Roots{}); err != nil {
+	if err := s.openDisks(paths, o); err != nil {
 		return nil, err
 	}
 	if s.consistency, err = chooseConsistency(o.consistency, s.uses, o.pin); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", s.named(), err)
 	}
-	if s.table, err = ptable.Read(dev); err != nil {
-		return nil, fmt.Errorf("%s: reading the partition table: %w", path, err)
+	if err := s.mapDisks(ctx, o); err != nil {
+		return nil, fmt.Errorf("%s: %w", s.named(), err)
 	}
-	if err := s.mapDevice(ctx, o); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+	s.throttle = device.NewThrottle(s.lower(), o.load.bwlimit)
+	for _, d := range s.disks {
+		// Choosing what the system needs to boot means reading it.
+		d.mapped = s.mapped.Slice(d.at)
+		d.blocks, d.view = d.mapped, d.seen(s.lower(), d.mapped, &ptable.Edit{})
+		if err := d.scope(ctx, o.scope); err != nil {
+			return nil, fmt.Errorf("%s: %w", d.path, err)
+		}
+		d.view, d.served = d.seen(s.lower(), d.blocks, d.edit), d.seen(s.throttle, d.blocks, d.edit)
+		if d.imageTable, err = d.readBack(d.edit, d.view); err != nil {
+			return nil, fmt.Errorf("%s: %w", d.path, err)
+		}
 	}
-	// Choosing what the system needs to boot means reading it.
-	s.view = blockmap.NewView(s.lower(), s.blocks)
-	if err := s.scope(ctx, o.scope); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+	s.volumes.Count(s.carriedIn)
+	for _, d := range s.disks {
+		d.volumes = d.node().Alone(d.at)
+		if err := d.plan(ctx, o); err != nil {
+			return nil, fmt.Errorf("%s: %w", d.path, err)
+		}
 	}
-	s.view = s.edit.View(blockmap.NewView(s.lower(), s.blocks))
-	s.digest = o.digest
-	s.throttle, s.ionice = device.NewThrottle(s.lower(), o.load.bwlimit), o.load.ionice
-	s.served = s.edit.View(blockmap.NewView(s.throttle, s.blocks))
-	if s.imageTable, err = s.readBack(s.edit, s.view); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+	if o.machine != nil {
+		im, err := s.planMachine(ctx, o.machine, func(d *disk) (planner, error) { return d.planners[0], nil })
+		if err != nil {
+			return nil, err
+		}
+		s.machine = []image{im}
 	}
-
-	if err := s.plan(ctx, o); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return s, nil
+	return s, s.planTargets(ctx, o)
 }
 
-// mapDevice finds out what is free: at one moment, if the device is in use and can be
+// mapDisks finds out what is free: at one moment, if the disks are in use and can be
 // held there, or as it comes.
-func (s *source) mapDevice(ctx context.Context, o sourceOptions) error {
+func (s *source) mapDisks(ctx context.Context, o sourceOptions) error {
 	if l := s.consistency.Level; l == levelPinned || l == levelFrozen {
 		err := s.takeT0(ctx, o)
 		if err == nil || ctx.Err() != nil || o.consistency == l {
@@ -141,39 +165,30 @@ func (s *source) mapDevice(ctx context.Context, o sourceOptions) error {
 	so := s.scanOptions(o)
 	so.Progress = o.progress.scanning
 	var err error
-	s.blocks, s.volumes, err = blockmap.Scan(ctx, s.dev, scanners.Scanners(), so)
+	s.mapped, s.volumes, err = blockmap.Scan(ctx, s.space(s.unaccounted()), scanners.Scanners(), so)
 	return err
 }
 
-// scanOptions are those of every scan of the device.
+// scanOptions are those of every scan of the disks.
 func (s *source) scanOptions(o sourceOptions) blockmap.ScanOptions {
-	return blockmap.ScanOptions{ClusterSize: min(o.clusterSize, blockmap.DefaultClusterSize), Still: s.still}
+	return blockmap.ScanOptions{ClusterSize: min(o.clusterSize, blockmap.DefaultClusterSize), Still: s.still, Disks: s.places}
 }
 
-// Close gives the device back. What has to be undone is undone even where that
+// seen is the disk through a layer of the space, as images with the map and the edit have
+// it.
+func (d *disk) seen(below blockmap.Layer, blocks *blockmap.Map, e *ptable.Edit) io.ReaderAt {
+	return e.View(blockmap.NewView(blockmap.Shift(below, d.at.Off), blocks))
+}
+
+// Close gives the devices back. What has to be undone is undone even where that
 // fails.
 func (s *source) Close() {
 	if err := s.moment.Close(); err != nil {
 		s.say(slog.LevelWarn, err.Error())
 	}
-	s.dev.Close()
-}
-
-// identity stands for a disk and its map, of which sum is the digest: what every id in
-// an image is derived from. It depends on nothing that changes between two mounts of an
-// unchanged disk, nor on the machine that the disk is in.
-func (s *source) identity(e *ptable.Edit, sum [32]byte) (id [32]byte) {
-	h := sha256.New()
-	fmt.Fprintf(h, "migimg identity 1\n%d %d %s\n", s.dev.Size(), s.dev.SectorSize(), s.table.ID)
-	for v := range s.volumes.All() {
-		fmt.Fprintf(h, "%s %d %d %s %s\n", v.Name, v.Start, v.Size, v.Type, v.UUID)
+	for _, d := range s.disks {
+		d.dev.Close()
 	}
-	for _, p := range e.Patches {
-		fmt.Fprintf(h, "%d %x\n", p.Off, p.Bytes)
-	}
-	h.Write(sum[:])
-	h.Sum(id[:0])
-	return id
 }
 
 // tree is what a mount of the source at point shows.
@@ -182,22 +197,25 @@ func (s *source) tree(docs *documents, perm permissions, point string) fusefs.Tr
 		Documents: docs.list(),
 		ModTime:   s.t0,
 		UID:       perm.uid, GID: perm.gid, Mode: perm.mode,
-		Xattrs: map[string]string{"user.migimg.source": s.path, "user.migimg.consistency": s.consistency.Level},
+		Xattrs: map[string]string{"user.migimg.source": s.named(), "user.migimg.consistency": s.consistency.Level},
 	}
-	for _, im := range s.images {
+	for _, im := range s.images() {
 		f := fusefs.File{
 			Path:      im.Path,
 			Size:      im.Layout.Size(),
 			Allocated: im.Layout.Allocated(),
-			Reader:    layout.NewReader(im.Layout, im.disk.view),
+			Reader:    layout.NewReader(im.Layout, im.view),
 			Extent:    im.Layout.Extent,
 			Xattrs: map[string]string{
 				"user.migimg.format":        im.encoder,
 				"user.migimg.virtual-size":  fmt.Sprint(im.VirtualSize),
-				"user.migimg.carried-bytes": fmt.Sprint(s.blocks.Bytes()),
+				"user.migimg.carried-bytes": fmt.Sprint(im.carried()),
 				"user.migimg.plan-digest":   im.digest,
 				"user.migimg.consistency":   s.consistency.Level,
 			},
+		}
+		if len(s.disks) > 1 {
+			f.Xattrs["user.migimg.source"] = im.sources()
 		}
 		if s.digest {
 			f.Digest = fusefs.NewDigest(f.Reader, f.Size, f.Extent)
@@ -211,3 +229,6 @@ func (s *source) tree(docs *documents, perm permissions, point string) fusefs.Tr
 	s.addVolumes(&t)
 	return t
 }
+
+// inFolder is where a mount has a file of the disk.
+func (d *disk) inFolder(file string) string { return path.Join(d.name, file) }

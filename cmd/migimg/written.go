@@ -24,8 +24,9 @@ type written struct {
 	Scope ptable.Scope `json:"scope"`
 }
 
-func (s *source) written() written {
-	w := written{Ranges: [][2]int64{}, Scope: s.scoped}
+func (d *disk) written() written {
+	s := d.src
+	w := written{Ranges: [][2]int64{}, Scope: d.scoped}
 	if s.moment == nil || s.moment.tracker == nil {
 		w.Unknown = or(s.consistency.Untracked, "writes are tracked where the mount is pinned, and this one is "+s.consistency.Level)
 		return w
@@ -34,8 +35,8 @@ func (s *source) written() written {
 	if err != nil {
 		w.Unknown = err.Error()
 	}
-	for _, r := range moved {
-		w.Ranges = append(w.Ranges, [2]int64{r.Off, r.Len})
+	for _, r := range moved.within(spans{d.at.Range}) {
+		w.Ranges = append(w.Ranges, [2]int64{r.Off - d.at.Off, r.Len})
 	}
 	return w
 }

@@ -24,11 +24,63 @@ const (
 	summing = 1 << 20
 )
 
-// sum is the SHA-256 of the file of l, which lies at at in the archive.
-func sum(l *layout.Layout, at int64) layout.Segment {
-	return layout.Segment{Name: "sha-256", Kind: layout.Sum, Len: hexLen, Watch: func(view io.ReaderAt) layout.Watcher {
-		return &digest{ReaderAt: view, file: layout.NewReader(l, view), at: at, size: l.Size(), hash: sha256.New()}
+// sums are the SHA-256 of files in the archive, with the text between them.
+type sums []summed
+
+// summed is the file of a layout, which lies at at in the archive.
+type summed struct {
+	layout *layout.Layout
+	at     int64
+	before []byte // in front of the sum
+}
+
+// size is how many bytes the sums and the text take.
+func (s sums) size() (n int64) {
+	for _, x := range s {
+		n += int64(len(x.before)) + hexLen
+	}
+	return n
+}
+
+// segment computes them.
+func (s sums) segment() layout.Segment {
+	return layout.Segment{Name: "sha-256", Kind: layout.Sum, Len: s.size(), Watch: func(view io.ReaderAt) layout.Watcher {
+		var all digests
+		for _, x := range s {
+			all.each = append(all.each, &digest{ReaderAt: view, file: layout.NewReader(x.layout, view), at: x.at, size: x.layout.Size(), hash: sha256.New()})
+			all.before = append(all.before, x.before)
+		}
+		all.ReaderAt = view
+		return &all
 	}}
+}
+
+// digests are those of several members.
+type digests struct {
+	io.ReaderAt // the view
+	each        []*digest
+	before      [][]byte
+}
+
+var _ layout.Follower = (*digests)(nil)
+
+// Served implements layout.Follower.
+func (d *digests) Served(p []byte, off int64) {
+	for _, x := range d.each {
+		x.Served(p, off)
+	}
+}
+
+// Sum implements layout.Watcher.
+func (d *digests) Sum() (all []byte, err error) {
+	for i, x := range d.each {
+		sum, err := x.Sum()
+		if err != nil {
+			return nil, err
+		}
+		all = append(append(all, d.before[i]...), sum...)
+	}
+	return all, nil
 }
 
 // digest computes the SHA-256 of a member of the archive. Unlike a CRC, it can only be

@@ -1,15 +1,23 @@
 package ova
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
-// descriptor is what the .ovf says of a disk.
+// descriptor is what the .ovf says.
 type descriptor struct {
+	disks    []described // in their order on the controller
+	firmware string      // "bios" or "efi"
+}
+
+// described is what the .ovf says of a disk.
+type described struct {
 	disk string // the VMDK's name
 	// size is the VMDK's, capacity that of the disk in it, populated what of the disk
 	// it carries; all in bytes. Xen Orchestra takes a disk wrongly whose size and
 	// capacity are mixed up (xen-orchestra#6824).
 	size, capacity, populated int64
-	firmware                  string // "bios" or "efi"
 }
 
 // The machine. vmx-13 is the hardware of ESXi 6.5 (VMware's knowledge base, 1003746);
@@ -18,6 +26,9 @@ type descriptor struct {
 const (
 	cpus   = 2
 	memory = 2048 // MiB
+	// mostDisks is how many disks the controller has places for: 16, of which it takes
+	// number 7 itself.
+	mostDisks = 15
 )
 
 // xml is the .ovf: an envelope of OVF 1.1 (DSP0243; its schema is DSP8023). Elements
@@ -32,15 +43,33 @@ const (
 // no vmw:BootOrderSection, since vCenter then forgets the firmware
 // (kubernetes-sigs/image-builder#619).
 func (d descriptor) xml() []byte {
+	var files, disks, items strings.Builder
+	word := "disk"
+	if len(d.disks) > 1 {
+		word = "disks"
+	}
+	for k, x := range d.disks {
+		fmt.Fprintf(&files, `    <File ovf:href="%s" ovf:id="file%d" ovf:size="%d"/>
+`, x.disk, k+1, x.size)
+		fmt.Fprintf(&disks, `    <Disk ovf:capacity="%d" ovf:capacityAllocationUnits="byte" ovf:diskId="vmdisk%[2]d" ovf:fileRef="file%[2]d" ovf:format="http://www.vmware.com/interfaces/specifications/vmdk.html#streamOptimized" ovf:populatedSize="%[3]d"/>
+`, x.capacity, k+1, x.populated)
+		fmt.Fprintf(&items, `      <Item>
+        <rasd:AddressOnParent>%[1]d</rasd:AddressOnParent>
+        <rasd:ElementName>Hard disk %[2]d</rasd:ElementName>
+        <rasd:HostResource>ovf:/disk/vmdisk%[2]d</rasd:HostResource>
+        <rasd:InstanceID>%[3]d</rasd:InstanceID>
+        <rasd:Parent>3</rasd:Parent>
+        <rasd:ResourceType>17</rasd:ResourceType>
+      </Item>
+`, place(k), k+1, instance(k))
+	}
 	return fmt.Appendf(nil, `<?xml version="1.0" encoding="UTF-8"?>
 <Envelope xmlns="http://schemas.dmtf.org/ovf/envelope/1" xmlns:ovf="http://schemas.dmtf.org/ovf/envelope/1" xmlns:rasd="http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_ResourceAllocationSettingData" xmlns:vssd="http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_VirtualSystemSettingData" xmlns:vmw="http://www.vmware.com/schema/ovf">
   <References>
-    <File ovf:href="%[1]s" ovf:id="file1" ovf:size="%[2]d"/>
-  </References>
+%[1]s  </References>
   <DiskSection>
-    <Info>The disk</Info>
-    <Disk ovf:capacity="%[3]d" ovf:capacityAllocationUnits="byte" ovf:diskId="vmdisk1" ovf:fileRef="file1" ovf:format="http://www.vmware.com/interfaces/specifications/vmdk.html#streamOptimized" ovf:populatedSize="%[4]d"/>
-  </DiskSection>
+    <Info>The %[2]s</Info>
+%[3]s  </DiskSection>
   <NetworkSection>
     <Info>The network</Info>
     <Network ovf:name="VM Network">
@@ -48,7 +77,7 @@ func (d descriptor) xml() []byte {
     </Network>
   </NetworkSection>
   <VirtualSystem ovf:id="migimg">
-    <Info>A virtual machine with the disk</Info>
+    <Info>A virtual machine with the %[2]s</Info>
     <Name>migimg</Name>
     <OperatingSystemSection ovf:id="101" vmw:osType="other3xLinux64Guest">
       <Info>The operating system</Info>
@@ -85,15 +114,7 @@ func (d descriptor) xml() []byte {
         <rasd:ResourceSubType>lsilogic</rasd:ResourceSubType>
         <rasd:ResourceType>6</rasd:ResourceType>
       </Item>
-      <Item>
-        <rasd:AddressOnParent>0</rasd:AddressOnParent>
-        <rasd:ElementName>Hard disk 1</rasd:ElementName>
-        <rasd:HostResource>ovf:/disk/vmdisk1</rasd:HostResource>
-        <rasd:InstanceID>4</rasd:InstanceID>
-        <rasd:Parent>3</rasd:Parent>
-        <rasd:ResourceType>17</rasd:ResourceType>
-      </Item>
-      <Item>
+%[4]s      <Item>
         <rasd:AddressOnParent>7</rasd:AddressOnParent>
         <rasd:AutomaticAllocation>true</rasd:AutomaticAllocation>
         <rasd:Connection>VM Network</rasd:Connection>
@@ -107,5 +128,22 @@ func (d descriptor) xml() []byte {
     </VirtualHardwareSection>
   </VirtualSystem>
 </Envelope>
-`, d.disk, d.size, d.capacity, d.populated, cpus, memory, d.firmware)
+`, files.String(), word, disks.String(), items.String(), cpus, memory, d.firmware)
+}
+
+// instance is the number of disk k among the machine's items, from 4 on; 5 is the network
+// adapter's.
+func instance(k int) int {
+	if k == 0 {
+		return 4
+	}
+	return 5 + k
+}
+
+// place is that of disk k on the controller, whose own is 7.
+func place(k int) int {
+	if k < 7 {
+		return k
+	}
+	return k + 1
 }

@@ -21,7 +21,7 @@ func (Encoder) Units(d encoders.Disk, _ encoders.Options, _ compress.Method) (co
 
 // PlanPacked is Plan with grains of differing lengths. One that is not worth packing
 // is stored as in Plan.
-func (Encoder) PlanPacked(d encoders.Disk, _ encoders.Options, _ compress.Method, l *compress.Lengths) ([]encoders.Output, error) {
+func (e Encoder) PlanPacked(d encoders.Disk, _ encoders.Options, _ compress.Method, l *compress.Lengths) ([]encoders.Output, error) {
 	grains := d.Map.Coarsen(grain)
 	if grains.Count() != l.Count() {
 		return nil, fmt.Errorf("vmdk: %d grains were measured, not %d", l.Count(), grains.Count())
@@ -39,7 +39,7 @@ func (Encoder) PlanPacked(d encoders.Disk, _ encoders.Options, _ compress.Method
 		return nil, err
 	}
 
-	b := g.builder(grains, d.Identity, func(k int64) int64 { return first + lengths.Start(k)/sector })
+	b := g.builder(e.file(), grains, d.Identity, func(k int64) int64 { return first + lengths.Start(k)/sector })
 	b.Append(layout.Segment{Name: "grains", Len: lengths.Total(), Rec: &layout.Records{
 		Count:  l.Count(),
 		Unit:   grain,
@@ -48,7 +48,7 @@ func (Encoder) PlanPacked(d encoders.Disk, _ encoders.Options, _ compress.Method
 		Varied: &layout.Varied{Start: lengths.Start, Find: lengths.Find, Parts: packedParts(l, lengths, device)},
 	}})
 	b.Append(endOfStream())
-	return []encoders.Output{{Path: fileName, Layout: b.Layout(), Format: "vmdk", VirtualSize: g.virtual}}, nil
+	return []encoders.Output{{Path: e.file(), Layout: b.Layout(), Format: "vmdk", VirtualSize: g.virtual}}, nil
 }
 
 // packedParts are the pieces of a grain that may be packed.

@@ -27,7 +27,10 @@ import (
 )
 
 // Encoder plans disk.vmdk. The zero value is ready.
-type Encoder struct{}
+type Encoder struct {
+	// File is the file's name where it is another one.
+	File string
+}
 
 var _ encoders.Encoder = Encoder{}
 
@@ -35,15 +38,22 @@ var _ encoders.Encoder = Encoder{}
 func (Encoder) Name() string { return "vmdk" }
 
 // fileName is also in the descriptor: a reader looks for the extent by it.
-const (
-	fileName = "disk.vmdk"
-	sparse   = `SPARSE "` + fileName + `"`
-)
+const fileName = "disk.vmdk"
+
+func (e Encoder) file() string {
+	if e.File != "" {
+		return e.File
+	}
+	return fileName
+}
+
+// sparse is the extent in a descriptor that lies in the extent itself.
+func sparse(file string) string { return `SPARSE "` + file + `"` }
 
 // Plan lays out disk.vmdk. The virtual size is the disk's, rounded up to a
 // grain of 64 KiB, as the format wants it. ErrLimit: an empty disk, one of more
 // than 62 TiB, or more data than a file of 2 TiB holds.
-func (Encoder) Plan(d encoders.Disk, _ encoders.Options) ([]encoders.Output, error) {
+func (e Encoder) Plan(d encoders.Disk, _ encoders.Options) ([]encoders.Output, error) {
 	m := d.Map
 	if err := limits(m); err != nil {
 		return nil, err
@@ -53,7 +63,7 @@ func (Encoder) Plan(d encoders.Disk, _ encoders.Options) ([]encoders.Output, err
 	if err != nil {
 		return nil, err
 	}
-	b := g.builder(grains, d.Identity, g.grainSector)
+	b := g.builder(e.file(), grains, d.Identity, g.grainSector)
 	device := func(k int64) int64 { return grains.Select(k) * grain }
 	b.Append(layout.Segment{Name: "grains", Rec: &layout.Records{
 		Count:  g.data,
@@ -63,12 +73,12 @@ func (Encoder) Plan(d encoders.Disk, _ encoders.Options) ([]encoders.Output, err
 		Parts:  grainParts(device),
 	}})
 	b.Append(endOfStream())
-	return []encoders.Output{{Path: fileName, Layout: b.Layout(), Format: "vmdk", VirtualSize: g.virtual}}, nil
+	return []encoders.Output{{Path: e.file(), Layout: b.Layout(), Format: "vmdk", VirtualSize: g.virtual}}, nil
 }
 
 // builder has all that comes before the grains of a streamOptimized disk; place is
 // the sector of the k-th one.
-func (g geometry) builder(grains *blockmap.Map, identity [32]byte, place func(k int64) int64) *layout.Builder {
+func (g geometry) builder(file string, grains *blockmap.Map, identity [32]byte, place func(k int64) int64) *layout.Builder {
 	t := tables{grains: grains, tables: g.tables, grainSector: place}
 	var b layout.Builder
 	b.Append(layout.MetaBytes("header", kind{
@@ -78,7 +88,7 @@ func (g geometry) builder(grains *blockmap.Map, identity [32]byte, place func(k 
 		overhead:    g.grainSector(0),
 		compression: deflate,
 	}.header(g.virtual)))
-	b.Append(layout.MetaBytes("descriptor", embedded(descriptor(g.virtual, "streamOptimized", sparse, identity))))
+	b.Append(layout.MetaBytes("descriptor", embedded(descriptor(g.virtual, "streamOptimized", sparse(file), identity))))
 	b.Append(layout.Segment{Name: "grain directory", Kind: layout.Meta, Len: g.directory * sector, Fill: t.directoryFiller(g.tableSector)})
 	b.Append(layout.Segment{Name: "grain tables", Kind: layout.Meta, Len: g.tables * tableLen, Fill: t.tableFiller()})
 	return &b

@@ -42,7 +42,7 @@ func (Sparse) Plan(d encoders.Disk, _ encoders.Options) ([]encoders.Output, erro
 		directoryAt: directoryAt + g.metadata(),
 		overhead:    g.grainSector(0),
 	}.header(g.virtual)))
-	b.Append(layout.MetaBytes("descriptor", embedded(descriptor(g.virtual, "monolithicSparse", sparse, d.Identity))))
+	b.Append(layout.MetaBytes("descriptor", embedded(descriptor(g.virtual, "monolithicSparse", sparse(fileName), d.Identity))))
 	for i, copy := range []string{"redundant ", ""} {
 		table := func(n int64) int64 {
 			return directoryAt + int64(i)*g.metadata() + g.directory + n*(tableLen/sector)

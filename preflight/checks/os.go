@@ -134,7 +134,7 @@ func foreignSystem(d facts.Disk) string {
 		if s := foreignTypes[strings.ToLower(p.Type)]; s != "" {
 			return s
 		}
-		if p.Type == "0x07" && p.Bootable && slices.ContainsFunc(d.Volumes, func(v facts.Volume) bool { return v.Number == p.Number && v.Type == "ntfs" }) {
+		if p.Type == "0x07" && p.Bootable && slices.ContainsFunc(d.Volumes, func(v facts.Volume) bool { return v.Number == p.Number && v.Disk == d.Name && v.Type == "ntfs" }) {
 			return "Windows"
 		}
 	}

@@ -16,9 +16,12 @@ func onePartition(f *facts.Facts, t *targets.Target) Result {
 	}
 	var many []string
 	for _, v := range f.Disk.Volumes {
+		if v.Disk != f.Disk.Name || len(v.Parts) > 0 {
+			continue // data on another disk, or in several partitions, each of which counts
+		}
 		switch v.Type {
 		case "ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "jfs", "reiserfs", "LVM2_member", "linux_raid_member", "crypto_LUKS":
-			if !strings.Contains(v.Name, "/") { // inside LVM and the like: that is refused by itself
+			if !strings.Contains(strings.TrimPrefix(v.Name, v.Disk+"/"), "/") { // inside LVM and the like: that is refused by itself
 				many = append(many, v.Name)
 			}
 		}

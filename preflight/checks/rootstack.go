@@ -47,11 +47,7 @@ func rootLayers(f *facts.Facts) (layers []string) {
 		}
 		layers = append(layers, l)
 	}
-	name := f.Guest.Root
-	for _, v := range f.Disk.Volumes {
-		if v.Name == "" || v.Name != name && !strings.HasPrefix(name, v.Name+"/") {
-			continue
-		}
+	for _, v := range f.Disk.Layers(f.Guest.Root) {
 		switch v.Type {
 		case "LVM2_member":
 			add("LVM")

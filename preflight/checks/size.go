@@ -12,7 +12,7 @@ import (
 var diskSizeLimit = Check{
 	ID: "disk.size-limit", Code: "MIG1104", Title: "Disk and image are within the target's limits", Category: "disk", Severity: Blocker,
 	Impact: "The import is refused.",
-	Run: func(f *facts.Facts, t *targets.Target) Result {
+	Run: ofEach(func(f *facts.Facts, t *targets.Target) Result {
 		d := f.Disk
 		r := pass("%s, of which %s are carried", size(d.Size), size(d.Carried)).with(value("virtual size", fmt.Sprint(d.Size), ""), value("carried", fmt.Sprint(d.Carried), ""))
 		for _, one := range []Result{largest(d, t), smallest(d, t), multiple(d, t), imageSize(d, t), compressed(d, t), larger(d, t), formats(d, t)} {
@@ -22,7 +22,7 @@ var diskSizeLimit = Check{
 			r = worst(r, one)
 		}
 		return r
-	},
+	}),
 }
 
 var within = Result{Status: Pass}

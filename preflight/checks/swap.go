@@ -18,10 +18,12 @@ var diskGrowable = Check{
 	Run: func(f *facts.Facts, _ *targets.Target) Result {
 		layers := f.Disk.Layers(f.Guest.Root)
 		var root *ptable.Partition
+		table := f.Disk.Table
 		for _, v := range layers {
-			for i, p := range f.Disk.Table.Partitions {
+			t := f.Disk.Of(v).Table
+			for i, p := range t.Partitions {
 				if v.Number > 0 && p.Number == v.Number {
-					root = &f.Disk.Table.Partitions[i]
+					root, table = &t.Partitions[i], t
 				}
 			}
 		}
@@ -30,7 +32,7 @@ var diskGrowable = Check{
 		}
 		r := pass("partition %d is the last one", root.Number)
 		var after []string
-		for _, p := range f.Disk.Table.Partitions {
+		for _, p := range table.Partitions {
 			// The extended partition that holds the root begins before it.
 			if p.Start > root.Start {
 				after = append(after, fmt.Sprint(p.Number))

@@ -100,7 +100,7 @@ func (g *gatherer) firmware() {
 			uefi = true
 			why("partition %d is an EFI system partition", p.Number)
 			for i, v := range d.Volumes {
-				if v.Number == p.Number {
+				if v.Number == p.Number && v.Disk == d.Name {
 					f.ESP = i
 				}
 			}

@@ -129,7 +129,7 @@ func (d *Disk) rootSpec(arg string) Spec {
 	}
 	number := d.Volumes[sp.Volume].Number + n
 	for i, v := range d.Volumes {
-		if v.Number != 0 && v.Number == number {
+		if v.Number != 0 && v.Number == number && v.Disk == d.Volumes[sp.Volume].Disk {
 			sp.Volume = i
 			return sp
 		}
@@ -143,7 +143,7 @@ func (g *gatherer) mountOf(kind, value string) (string, bool) {
 	spec := map[string]string{"uuid": "UUID=", "label": "LABEL="}[kind] + value
 	if kind == "partition" {
 		for _, v := range g.f.Disk.Volumes {
-			if v.Number != 0 && fmt.Sprint(v.Number) == value {
+			if v.Number != 0 && fmt.Sprint(v.Number) == value && v.Disk == g.f.Disk.Name {
 				return g.mountOfVolume(v.Name)
 			}
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -48,11 +47,9 @@ func (c candidate) other(l FstabLine) (guestfs.Tree, Placed) {
 // offline opens a volume that nobody has mounted: by go-diskfs where it can
 // read it, else by the kernel.
 func (g *gatherer) offline(v Volume) (guestfs.Tree, error) {
-	if v.Start < 0 {
-		return nil, errors.New("it is not one run of the disk")
-	}
-	if g.src.View == nil {
-		return nil, errors.New("no access to its bytes")
+	r, _, err := g.bytesOf(v.Name)
+	if err != nil {
+		return nil, err
 	}
 	switch v.Type {
 	case "":
@@ -66,14 +63,15 @@ func (g *gatherer) offline(v Volume) (guestfs.Tree, error) {
 	if slices.ContainsFunc(g.src.Mounts, func(m Mount) bool { return m.Partition == v.Name }) {
 		return nil, errors.New("it is mounted")
 	}
-	tree, err := guestfs.Offline(io.NewSectionReader(g.src.View, v.Start, v.Size), v.Size, v.Type)
+	tree, err := guestfs.Offline(r, v.Size, v.Type)
 	if err == nil {
 		return tree, nil
 	}
-	if g.src.RawPath == "" {
+	raw, at := g.src.raw(v.Start)
+	if raw == "" || v.Start < 0 {
 		return nil, err
 	}
-	tree, err2 := guestfs.Kernel(g.src.RawPath, v.Start, v.Size, v.Type)
+	tree, err2 := guestfs.Kernel(raw, at, v.Size, v.Type)
 	if err2 != nil {
 		return nil, fmt.Errorf("%w; and %w", err, err2)
 	}
@@ -139,7 +137,7 @@ func (g *gatherer) place(root candidate, l FstabLine, at, own string) (guestfs.T
 		// checks say what becomes of the name.
 		if disk, n := DiskOf(sp.Value); n > 0 && disk == own {
 			for i, v := range g.f.Disk.Volumes {
-				if v.Number == n && (v.Type == l.FSType || l.FSType == "auto") {
+				if v.Number == n && v.Disk == g.f.Disk.Name && (v.Type == l.FSType || l.FSType == "auto") {
 					sp.Place, sp.Volume = OnDisk, i
 				}
 			}

@@ -7,8 +7,12 @@ import (
 	"migimg/blockmap/ptable"
 )
 
-// Disk is what is known of the disk without an operating system.
+// Disk is what is known of the disk without an operating system; of several, of the one
+// that the machine starts from.
 type Disk struct {
+	// Name is the disk's among several; empty alone.
+	Name             string
+	At               int64 // where it begins in the places of Volumes, which are of all disks
 	Device           string
 	Image            bool
 	Size, SectorSize int64
@@ -29,6 +33,12 @@ type Disk struct {
 	// where they could not be read (BootCode of an MBR; GRUB writes its name in).
 	BootCode string
 
+	// Others are the machine's further disks, each with its own volumes; Volumes are those
+	// of all.
+	Others []Disk
+	// Data says that it is one of those.
+	Data bool
+
 	// known are specifications of the running system's fstab whose mounts are on
 	// this disk, with the volume's index: what LVM and the like hide from the
 	// scan, the kernel has found out.
@@ -42,6 +52,10 @@ type Volume struct {
 	// Number the partition's, 0 where it is none.
 	Name   string
 	Number int
+	// Disk is the name of the disk that it lies on; empty where there is one disk, or it
+	// lies on several. Parts are the volumes that it lies in, where these are several.
+	Disk  string
+	Parts []string
 	// Start is the first byte on the device, -1 where the volume is not one run;
 	// Size is in bytes.
 	Start, Size int64
@@ -142,8 +156,11 @@ const (
 
 // Title names the volume for people.
 func (v Volume) Title() string {
-	if v.Name == "" {
+	switch {
+	case v.Name == "":
 		return "the whole disk"
+	case v.Name == v.Disk:
+		return fmt.Sprintf("the disk %s", v.Name)
 	}
 	return "partition " + v.Name
 }
@@ -157,20 +174,41 @@ func (d *Disk) device(sp *Spec) {
 		sp.Why = "kernel names depend on the machine, and this disk is not the running one's"
 		return
 	}
-	if own, _ := DiskOf(d.Device); own != disk {
-		if disk == sp.Value && n == 0 && d.Device == sp.Value {
-			sp.Place = Unsure
-		}
+	at := d.called(disk)
+	if at == nil {
 		sp.Place, sp.Why = Elsewhere, fmt.Sprintf("%s is another disk than %s", disk, d.Device)
 		return
 	}
 	for i, v := range d.Volumes {
-		if v.Number == n && (n != 0 || v.Name == "") {
+		if v.Disk == at.Name && len(v.Parts) == 0 && v.Number == n && (n != 0 || v.Name == at.Name) {
 			sp.Place, sp.Volume = OnDisk, i
 			return
 		}
 	}
-	sp.Place, sp.Why = Elsewhere, fmt.Sprintf("%s has no partition %d", d.Device, n)
+	sp.Place, sp.Why = Elsewhere, fmt.Sprintf("%s has no partition %d", at.Device, n)
+}
+
+// called is the disk with a kernel name; nil where none of the machine's has it.
+func (d *Disk) called(name string) *Disk {
+	if own, _ := DiskOf(d.Device); own == name {
+		return d
+	}
+	for i := range d.Others {
+		if x := d.Others[i].called(name); x != nil {
+			return x
+		}
+	}
+	return nil
+}
+
+// Of is the disk that a volume lies on.
+func (d *Disk) Of(v Volume) *Disk {
+	for i := range d.Others {
+		if d.Others[i].Name == v.Disk {
+			return &d.Others[i]
+		}
+	}
+	return d
 }
 
 // stacked resolves device mapper and md names: with what is mounted, if it is

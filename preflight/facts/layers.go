@@ -15,8 +15,14 @@ import (
 // running system the volume may be the partition and the filesystem lie deeper
 // than the scan went.
 func (d *Disk) Layers(name string) (out []Volume) {
+	lies := func(name string, v Volume) bool {
+		return v.Name == name || v.Name != "" && strings.HasPrefix(name, v.Name+"/")
+	}
 	for _, v := range d.Volumes {
-		if v.Name == name || v.Name != "" && strings.HasPrefix(name, v.Name+"/") {
+		if lies(name, v) {
+			for _, p := range v.Parts { // of several disks, before it
+				out = append(out, d.Layers(p)...)
+			}
 			out = append(out, v)
 		}
 	}

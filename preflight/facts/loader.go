@@ -43,12 +43,12 @@ const maxSectors = 128
 // what the partition table alone made of the firmware.
 func (g *gatherer) loader(ctx context.Context) error {
 	l := &g.f.Loader
-	l.Sectors = append(l.Sectors, readSector(g.src.View, "", 0))
+	l.Sectors = append(l.Sectors, readSector(g.src.own(), "", 0))
 	for _, v := range g.f.Disk.Volumes {
-		if v.Number == 0 || v.Start < 0 || len(l.Sectors) > maxSectors {
+		if v.Number == 0 || v.Start < 0 || v.Disk != g.f.Disk.Name || len(l.Sectors) > maxSectors {
 			continue
 		}
-		s := readSector(g.src.View, v.Name, v.Start)
+		s := readSector(g.src.own(), v.Name, v.Start-g.src.At)
 		for _, p := range g.f.Disk.Table.Partitions {
 			s.Active = s.Active || p.Number == v.Number && p.Bootable
 		}

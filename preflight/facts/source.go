@@ -7,9 +7,17 @@ import (
 	"migimg/blockmap/ptable"
 )
 
-// Source is the disk that is being exported, as the program that opened it
-// knows it. The caller may not change it while preflight runs.
+// Source is what is being exported, as the program that opened it knows it: a disk, or
+// several of one machine, of which it is the one that the machine starts from. The
+// caller may not change it while preflight runs.
 type Source struct {
+	// Name is the disk's among several, with which the names of its volumes begin; At is
+	// where it begins in View, in which they lie one after the other, and Volumes.
+	Name string
+	At   int64
+	// Others are further disks of the machine. Volumes, View, LeftOut, Mounts, Consistency
+	// and Drift are of all of them, the rest is the disk's own.
+	Others []OtherDisk
 	// Device is its path; Image says that it is a file holding a disk.
 	Device string
 	Image  bool
@@ -45,6 +53,36 @@ type Source struct {
 	// Proc and Sys are the machine's /proc and /sys, and Root its "/"; empty
 	// means those.
 	Proc, Sys, Root string
+}
+
+// OtherDisk is a further disk of the machine; its fields are those of Source.
+type OtherDisk struct {
+	Name, Device     string
+	Image            bool
+	At               int64
+	Size, SectorSize int64
+	Table            *ptable.Table
+	RawPath          string
+	Carried          int64
+	Outputs          []Output
+}
+
+// own is the disk by itself.
+func (s *Source) own() io.ReaderAt {
+	if s.View == nil {
+		return nil
+	}
+	return io.NewSectionReader(s.View, s.At, s.Size)
+}
+
+// raw is a file or block device that holds the byte at off of View, and where in it.
+func (s *Source) raw(off int64) (path string, at int64) {
+	for _, d := range s.Others {
+		if off >= d.At && off < d.At+d.Size {
+			return d.RawPath, off - d.At
+		}
+	}
+	return s.RawPath, off - s.At
 }
 
 func (s *Source) proc() string { return or(s.Proc, "/proc") }

@@ -16,19 +16,35 @@ const maxVolumes = 1024
 
 // gatherDisk makes the facts of the disk itself. It reads a few sectors.
 func gatherDisk(s *Source) Disk {
-	d := Disk{Device: s.Device, Image: s.Image, Size: s.Size, SectorSize: s.SectorSize, Table: s.Table,
+	d := Disk{Name: s.Name, At: s.At, Device: s.Device, Image: s.Image, Size: s.Size, SectorSize: s.SectorSize, Table: s.Table,
 		Carried: s.Carried, Outputs: s.Outputs, Mounts: s.Mounts, Consistency: s.Consistency, Drift: s.Drift, Picture: picture(s)}
 	if d.Table == nil {
 		d.Table = &ptable.Table{Kind: ptable.KindNone, Broken: "the partition table was not read"}
 	}
-	parts := map[string]ptable.Partition{}
-	for _, p := range d.Table.Partitions {
-		parts[strconv.Itoa(p.Number)] = p
+	parts := map[string]placed{}
+	name := func(t *ptable.Table, disk string) {
+		for _, p := range t.Partitions {
+			parts[strings.TrimPrefix(disk+"/"+strconv.Itoa(p.Number), "/")] = placed{p, disk}
+		}
+		parts[disk] = placed{disk: disk}
+	}
+	name(d.Table, d.Name)
+	for _, o := range s.Others {
+		x := Disk{Name: o.Name, At: o.At, Device: o.Device, Image: o.Image, Size: o.Size, SectorSize: o.SectorSize, Table: o.Table,
+			Carried: o.Carried, Outputs: o.Outputs, Consistency: s.Consistency, Data: true}
+		if x.Table == nil {
+			x.Table = &ptable.Table{Kind: ptable.KindNone, Broken: "the partition table was not read"}
+		}
+		name(x.Table, x.Name)
+		d.Others = append(d.Others, x)
 	}
 	if s.Volumes != nil {
 		for v := range s.Volumes.All() {
 			if len(d.Volumes) == maxVolumes {
 				break
+			}
+			if v == s.Volumes && len(s.Others) > 0 {
+				continue // all of the disks, which is no volume
 			}
 			d.Volumes = append(d.Volumes, volume(s, v, parts))
 		}
@@ -36,17 +52,32 @@ func gatherDisk(s *Source) Disk {
 	for _, v := range s.LeftOut[:min(len(s.LeftOut), maxVolumes)] {
 		d.LeftOut = append(d.LeftOut, volume(s, v, parts))
 	}
+	for i := range d.Others {
+		for _, v := range d.Volumes {
+			if v.Disk == d.Others[i].Name {
+				d.Others[i].Volumes = append(d.Others[i].Volumes, v)
+			}
+		}
+	}
 	// A partition that the scan did not descend into (a broken table) is not a
 	// volume: nothing is read out of it.
-	d.BootCode = bootCode(s.View)
+	d.BootCode = bootCode(s.own())
 	return d
 }
 
-func volume(s *Source, v *blockmap.VolumeInfo, parts map[string]ptable.Partition) Volume {
+// placed is a partition, or a whole disk, with the disk's name.
+type placed struct {
+	ptable.Partition
+	disk string
+}
+
+func volume(s *Source, v *blockmap.VolumeInfo, parts map[string]placed) Volume {
 	x := Volume{Name: v.Name, Start: v.Start, Size: v.Size, Carried: v.Carried, Type: v.Type, UUID: v.UUID, Label: v.Label,
-		Features: v.Features, Whole: v.Whole, Container: len(v.Children) > 0}
+		Features: v.Features, Whole: v.Whole, Container: v.Container(), Parts: v.Parts}
 	if p, ok := parts[v.Name]; ok {
-		x.Number, x.PartUUID, x.PartLabel, x.PartType = p.Number, p.UUID, p.Name, p.Type
+		x.Number, x.PartUUID, x.PartLabel, x.PartType, x.Disk = p.Number, p.UUID, p.Name, p.Type, p.disk
+	} else if disk, _, ok := strings.Cut(v.Name, "/"); ok {
+		x.Disk = parts[disk].disk
 	}
 	switch ptable.Kind(x.Type) {
 	case ptable.KindMBR, ptable.KindGPT, ptable.KindHybrid, ptable.KindNone:

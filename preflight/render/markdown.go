@@ -16,7 +16,7 @@ func Markdown(w io.Writer, r *preflight.Report, o Options) error {
 	b := bufio.NewWriter(w)
 	p := &page{b, r, o, o.texts()}
 	t := p.t
-	p.line("# migimg preflight: %s", md(r.Source.Device))
+	p.line("# migimg preflight: %s", md(r.Source.Devices(", ")))
 	p.line("")
 	if r.OS != nil {
 		p.line("%s, %s", md(or(r.OS.Pretty, t.Text("an operating system"))), strings.ToUpper(md(r.OS.Firmware)))

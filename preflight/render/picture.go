@@ -27,18 +27,22 @@ const (
 func (v *htmlView) draw(p *page) {
 	s := p.r.Source
 	whole := float64(max(1, s.SizeBytes))
+	first := "" // of several disks, which is drawn
+	if len(s.Disks) > 0 {
+		first = s.Disks[0].Name
+	}
 	for _, x := range s.Volumes { // what was left out may lie behind a shortened disk
-		if x.Start >= 0 {
+		if x.Start >= 0 && x.Disk == first {
 			whole = max(whole, float64(x.Start)+float64(x.SizeBytes))
 		}
 	}
 	for _, x := range s.Volumes {
 		name := p.volumeName(x)
-		if len(v.Volumes) < maxListed && (x.Name != "" || !x.Container) {
+		if len(v.Volumes) < maxListed && (within(x) != "" || !x.Container) {
 			v.Volumes = append(v.Volumes, p.volume(x, name))
 		}
-		top := !strings.Contains(x.Name, "/") && (x.Name != "" || !x.Container)
-		if !top || x.Start < 0 || len(v.Parts) == maxDrawn {
+		top := !strings.Contains(within(x), "/") && (within(x) != "" || !x.Container)
+		if !top || x.Disk != first || x.Start < 0 || len(v.Parts) == maxDrawn {
 			continue
 		}
 		class := fmt.Sprintf("p%d", len(v.Parts)%hues)
@@ -76,10 +80,17 @@ func (p *page) volumeName(x preflight.VolumeResult) string {
 	switch {
 	case x.Name == "":
 		return p.t.Text("the whole disk")
-	case strings.Contains(x.Name, "/"):
+	case within(x) == "":
+		return p.t.Format("disk %s", clean(x.Name))
+	case strings.Contains(within(x), "/") || len(x.Parts) > 0:
 		return p.t.Format("volume %s", clean(x.Name))
 	}
 	return p.t.Format("partition %s", clean(x.Name))
+}
+
+// within is a volume's name in its disk; empty for the disk itself.
+func within(x preflight.VolumeResult) string {
+	return strings.TrimPrefix(strings.TrimPrefix(x.Name, x.Disk), "/")
 }
 
 func (p *page) volume(x preflight.VolumeResult, name string) htmlVolume {

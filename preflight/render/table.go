@@ -75,7 +75,7 @@ func (p *page) paint(code, s string) string {
 
 func (p *page) head() {
 	s := p.r.Source
-	words := []string{"migimg preflight", clean(s.Device)}
+	words := []string{"migimg preflight", clean(s.Devices(", "))}
 	switch {
 	case p.r.OS != nil:
 		words = append(words, or(clean(p.r.OS.Pretty), p.t.Text("an operating system")), strings.ToUpper(clean(p.r.OS.Firmware)))
@@ -226,7 +226,7 @@ func (p *page) counts() {
 	}
 	p.line("%s", s)
 	if rows := p.sorted(); len(rows) > 0 && group(rows[0]) > 0 {
-		p.line("%s", p.t.Format(" What it means and what to do:  %s", fmt.Sprintf("migimg preflight --explain %s %s", rows[0].ID, clean(p.r.Source.Device))))
+		p.line("%s", p.t.Format(" What it means and what to do:  %s", fmt.Sprintf("migimg preflight --explain %s %s", rows[0].ID, clean(p.r.Source.Devices(" ")))))
 	}
 }
 

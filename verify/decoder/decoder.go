@@ -8,6 +8,12 @@ package decoder
 
 import "io"
 
+// Several is what a Disk is, besides, that stands for the disks of a machine: the first of
+// them is the one that it starts from, and the Disk itself.
+type Several interface {
+	Disks() []Disk
+}
+
 // Disk is the virtual disk inside an image file. It is safe for concurrent use.
 //
 // ReadAt gives the guest's bytes. An error of it wraps a [*ReadError] where the

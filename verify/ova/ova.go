@@ -42,7 +42,7 @@ func Open(ctx context.Context, f decoder.File, ps *decoder.Problems) (decoder.Di
 		return nil, "", nil
 	}
 	d := describe(text, ovf.Off, ps)
-	disk := references(d, members, ps)
+	disks := references(d, members, ps)
 	if i := slices.IndexFunc(members, isManifest); i >= 0 {
 		// Whatever else there is need not be in it.
 		covered := func(name string) bool {
@@ -54,13 +54,13 @@ func Open(ctx context.Context, f decoder.File, ps *decoder.Problems) (decoder.Di
 	} else {
 		ps.Warnf(-1, "ova: there is no manifest: nobody can tell whether the archive is whole")
 	}
-	if disk == nil {
+	if len(disks) == 0 || len(disks) != len(d.disks) {
 		if ps.Count(decoder.Fail)+ps.Count(decoder.Unknown) == 0 {
 			ps.Failf(-1, "ova: there is no disk")
 		}
 		return nil, "", nil
 	}
-	return openDisk(ctx, f, d, disk, ps)
+	return openDisks(ctx, f, d, disks, ps)
 }
 
 func isManifest(m tar.Member) bool { return path.Ext(m.Name) == ".mf" }
@@ -113,8 +113,8 @@ func order(members []tar.Member, ps *decoder.Problems) bool {
 }
 
 // references holds what the description says of the files against the members, and
-// gives the disk.
-func references(d *descriptor, members []tar.Member, ps *decoder.Problems) (disk *tar.Member) {
+// gives those with the disks, as many as there are, in the disks' order.
+func references(d *descriptor, members []tar.Member, ps *decoder.Problems) (disks []*tar.Member) {
 	at := 0
 	for _, r := range d.files {
 		i := slices.IndexFunc(members, func(m tar.Member) bool { return m.Name == r.href })
@@ -129,8 +129,11 @@ func references(d *descriptor, members []tar.Member, ps *decoder.Problems) (disk
 		if r.size >= 0 && r.size != members[i].Size {
 			ps.Failf(d.at, "ovf: the size of %.80q is said to be %d, it has %d bytes", r.href, r.size, members[i].Size)
 		}
-		if r == d.disk {
-			disk = &members[i]
+	}
+	for _, x := range d.disks {
+		i := slices.IndexFunc(members, func(m tar.Member) bool { return m.Name == x.file.href })
+		if i >= 0 && x.file.href != "" {
+			disks = append(disks, &members[i])
 		}
 	}
 	for _, m := range members[1:] {
@@ -138,11 +141,38 @@ func references(d *descriptor, members []tar.Member, ps *decoder.Problems) (disk
 			ps.Warnf(m.Header, "ova: nothing refers to %.80q", m.Name)
 		}
 	}
-	return disk
+	return disks
 }
 
-// openDisk opens the VMDK.
-func openDisk(ctx context.Context, f decoder.File, d *descriptor, m *tar.Member, ps *decoder.Problems) (decoder.Disk, string, error) {
+// openDisks opens the VMDKs.
+func openDisks(ctx context.Context, f decoder.File, d *descriptor, members []*tar.Member, ps *decoder.Problems) (decoder.Disk, string, error) {
+	var all several
+	summary := "ova, firmware " + or(d.firmware, "not said")
+	for i, m := range members {
+		v, words, err := openDisk(ctx, f, d, d.disks[i].capacity, m, ps)
+		if v == nil || err != nil {
+			return nil, "", err
+		}
+		all.disks = append(all.disks, v)
+		summary += fmt.Sprintf(", %s: %s", m.Name, words)
+	}
+	if len(all.disks) == 1 {
+		return all.disks[0], summary, nil
+	}
+	all.Disk = all.disks[0]
+	return &all, summary, nil
+}
+
+// several are the disks of a machine.
+type several struct {
+	decoder.Disk // the first
+	disks        []decoder.Disk
+}
+
+func (s *several) Disks() []decoder.Disk { return s.disks }
+
+// openDisk opens a VMDK that should have so many bytes.
+func openDisk(ctx context.Context, f decoder.File, d *descriptor, capacity int64, m *tar.Member, ps *decoder.Problems) (decoder.Disk, string, error) {
 	inner := &decoder.Problems{}
 	v, summary, err := vmdk.Open(ctx, decoder.File{R: &section{f, m.Off}, Size: m.Size}, m.Name, inner)
 	if err != nil {
@@ -161,10 +191,10 @@ func openDisk(ctx context.Context, f decoder.File, d *descriptor, m *tar.Member,
 	if !strings.HasPrefix(summary, "streamOptimized") {
 		ps.Failf(m.Off, "ova: %s is a %s VMDK, must be streamOptimized", m.Name, summary)
 	}
-	if d.capacity >= 0 && d.capacity != v.Size() {
-		ps.Failf(d.at, "ovf: the disk's capacity is said to be %d bytes, the VMDK has %d", d.capacity, v.Size())
+	if capacity >= 0 && capacity != v.Size() {
+		ps.Failf(d.at, "ovf: the disk's capacity is said to be %d bytes, the VMDK has %d", capacity, v.Size())
 	}
-	return &disk{v, m.Off}, fmt.Sprintf("ova, firmware %s, %s: %s", or(d.firmware, "not said"), m.Name, summary), nil
+	return &disk{v, m.Off}, summary, nil
 }
 
 func or(a, b string) string {

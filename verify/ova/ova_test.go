@@ -91,7 +91,7 @@ func TestDescription(t *testing.T) {
 		{"file", `fileRef="f"`, `fileRef="g"`, "none of the references"},
 		{"elsewhere", `href="disk.vmdk"`, `href="http://x/disk.vmdk"`, "must be one beside it"},
 		{"packed", `ovf:id="f"`, `ovf:id="f" ovf:compression="gzip"`, "is compressed"},
-		{"two disks", `<Disk `, `<Disk ovf:diskId="e"/><Disk `, "unknown ovf: 2 disks"},
+		{"two disks", `<Disk `, `<Disk ovf:diskId="e"/><Disk `, "the machine has 1 disks, must have 2"},
 		{"another disk", `ovf:/disk/d`, `ovf:/disk/e`, `is "/disk/e", the disk is "d"`},
 		{"no network", `<Network ovf:name="n"/>`, ``, "none of the networks"},
 		{"part of nothing", `Parent>3`, `Parent>9`, "which does not exist"},

@@ -40,9 +40,15 @@ type descriptor struct {
 	ps    *decoder.Problems
 	files []reference
 
-	disk     reference // the file of the disk; empty where there is not one disk
-	capacity int64     // of the disk, in bytes; -1 where that cannot be said
-	firmware string    // empty: not said
+	disks    []described // in their order
+	firmware string      // empty: not said
+}
+
+// described is a disk.
+type described struct {
+	id       string
+	file     reference // empty where it is none of the references
+	capacity int64     // in bytes; -1 where that cannot be said
 }
 
 // reference is a file that the OVF names.
@@ -57,7 +63,7 @@ func (d *descriptor) warnf(format string, a ...any) { d.ps.Warnf(d.at, "ovf: "+f
 // describe checks the text of an OVF (DMTF DSP0243, "Open Virtualization Format
 // Specification"); at is where it is in the file.
 func describe(text []byte, at int64, ps *decoder.Problems) *descriptor {
-	d := &descriptor{at: at, ps: ps, capacity: -1}
+	d := &descriptor{at: at, ps: ps}
 	e, err := parse(text)
 	if err != nil {
 		d.failf("it is no XML: %v", err)
@@ -73,12 +79,16 @@ func describe(text []byte, at int64, ps *decoder.Problems) *descriptor {
 			d.file(f)
 		}
 	}
-	disk := d.theDisk(e)
+	for _, s := range e.all("DiskSection") {
+		for _, disk := range s.all("Disk") {
+			d.disks = append(d.disks, d.disk(disk))
+		}
+	}
 	switch systems := e.all("VirtualSystem"); {
 	case len(systems) != 1:
 		d.failf("%d virtual systems, must be 1", len(systems))
 	default:
-		d.system(systems[0], e, disk)
+		d.system(systems[0], e)
 	}
 	return d
 }
@@ -128,18 +138,9 @@ func (d *descriptor) file(f *element) {
 	d.files = append(d.files, r)
 }
 
-// theDisk finds the only disk, and gives its id.
-func (d *descriptor) theDisk(e *element) (id string) {
-	var disks []*element
-	for _, s := range e.all("DiskSection") {
-		disks = append(disks, s.all("Disk")...)
-	}
-	if len(disks) != 1 {
-		d.ps.Unknownf(d.at, "ovf: %d disks: this check compares archives of one", len(disks))
-		return ""
-	}
-	disk := disks[0]
-	id = disk.attr(nsOVF, "diskId")
+// disk checks a disk's description.
+func (d *descriptor) disk(disk *element) described {
+	x := described{id: disk.attr(nsOVF, "diskId"), capacity: -1}
 	if format := disk.attr(nsOVF, "format"); format != streamFormat {
 		d.failf("the disk's format is %.120q, must be %s", format, streamFormat)
 	}
@@ -150,21 +151,24 @@ func (d *descriptor) theDisk(e *element) (id string) {
 	i := slices.IndexFunc(d.files, func(r reference) bool { return r.id == ref })
 	if i < 0 {
 		d.failf("the disk is in the file %.40q, which is none of the references", ref)
-		return id
+		return x
 	}
-	d.disk = d.files[i]
+	if slices.ContainsFunc(d.disks, func(o described) bool { return o.id == x.id || o.file == d.files[i] }) {
+		d.failf("two disks %.40q, or in the file %.80q", x.id, d.files[i].href)
+	}
+	x.file = d.files[i]
 	n, err := bytesOf(disk.attr(nsOVF, "capacity"), disk.attr(nsOVF, "capacityAllocationUnits"))
 	if err != nil {
 		d.failf("the disk's capacity: %v", err)
-		return id
+		return x
 	}
-	d.capacity = n
+	x.capacity = n
 	if s := disk.attr(nsOVF, "populatedSize"); s != "" {
 		if p, err := strconv.ParseInt(s, 10, 64); err != nil || p < 0 || p > n {
 			d.failf("the disk's populated size is %.40q, its capacity %d bytes", s, n)
 		}
 	}
-	return id
+	return x
 }
 
 var unitWord = regexp.MustCompile(`^byte(?: ?\* ?(?:2\^(10|20|30|40)))?$`)

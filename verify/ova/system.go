@@ -14,9 +14,9 @@ const (
 	resourceDisk    = "17"
 )
 
-// system checks the machine: that it has the disk, and that what its parts refer to is
+// system checks the machine: that it has the disks, in their order, and that what its parts refer to is
 // there.
-func (d *descriptor) system(s, envelope *element, disk string) {
+func (d *descriptor) system(s, envelope *element) {
 	hardware := s.all("VirtualHardwareSection")
 	if len(hardware) != 1 {
 		d.failf("%d hardware sections, must be 1", len(hardware))
@@ -38,6 +38,7 @@ func (d *descriptor) system(s, envelope *element, disk string) {
 		ids = append(ids, id)
 	}
 	kinds := map[string]int{}
+	var places []int64
 	for _, it := range items {
 		kind, name := it.child(nsRASD, "ResourceType"), it.child(nsRASD, "ElementName")
 		kinds[kind]++
@@ -55,15 +56,24 @@ func (d *descriptor) system(s, envelope *element, disk string) {
 			}
 		case resourceDisk:
 			host := strings.TrimPrefix(it.child(nsRASD, "HostResource"), "ovf:")
+			disk := ""
+			if n := kinds[kind]; n <= len(d.disks) {
+				disk = d.disks[n-1].id
+			}
 			if host != "/disk/"+disk {
 				d.failf("the item %.60q is %.60q, the disk is %.40q", name, host, disk)
 			}
+			place, err := strconv.ParseInt(it.child(nsRASD, "AddressOnParent"), 10, 32)
+			if len(d.disks) > 1 && (err != nil || len(places) > 0 && place <= places[len(places)-1]) {
+				d.failf("the item %.60q has the place %.40q, which is not behind that of the disk before it", name, it.child(nsRASD, "AddressOnParent"))
+			}
+			places = append(places, place)
 		case "":
 			d.failf("the item %.60q has no type", name)
 		}
 	}
-	if n := kinds[resourceDisk]; n != 1 {
-		d.failf("the machine has %d disks, must have 1", n)
+	if n := kinds[resourceDisk]; n != max(len(d.disks), 1) {
+		d.failf("the machine has %d disks, must have %d", n, max(len(d.disks), 1))
 	}
 	if kinds[resourceCPU] == 0 || kinds[resourceMemory] == 0 {
 		d.failf("the machine has no processor or no memory")
