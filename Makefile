@@ -40,9 +40,9 @@ test-integration: ## real disks and second readers, as root (PKG=./blockmap/... 
 	testdata/install.sh test demo
 	testdata/gotest.sh integration $(PKG)
 
-golden: ## write the golden texts of plans and maps and the page of the targets anew; look at git diff afterwards
+golden: ## write the golden texts of plans and maps and the pages of the targets anew; look at git diff afterwards
 	MIGIMG_UPDATE_GOLDEN=1 go test -count=1 ./encoders/...
-	MIGIMG_UPDATE_GOLDEN=1 go test -count=1 -run TestTargetsPage ./cmd/migimg
+	MIGIMG_UPDATE_GOLDEN=1 go test -count=1 -run TestTargetsPages ./cmd/migimg
 
 fuzz: ## every fuzz target, FUZZTIME each (30s)
 	testdata/fuzz.sh $(FUZZTIME) $(PKG)

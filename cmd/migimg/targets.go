@@ -44,13 +44,23 @@ func targetsFrom(c *cli.Context) ([]*targets.Target, error) {
 	return ts, nil
 }
 
-// targetsText is the generated part of docs/targets.md.
-func targetsText() (string, error) {
+// targetsText is the generated part of docs/targets.md or, of one target, its page
+// docs/targets/ID.md.
+func targetsText(id string) (string, error) {
 	ts, err := targets.All()
 	if err != nil {
 		return "", err
 	}
 	var b strings.Builder
-	err = render.Targets(&b, ts)
-	return b.String(), err
+	if id == "" {
+		err = render.Targets(&b, ts)
+		return b.String(), err
+	}
+	for _, t := range ts {
+		if t.ID == id {
+			err = render.Target(&b, t)
+			return b.String(), err
+		}
+	}
+	return "", fmt.Errorf("generate %s is none of man, bash, fish, targets, and no target's name", id)
 }
