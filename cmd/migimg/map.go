@@ -2,9 +2,11 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/urfave/cli/v2"
 
@@ -50,8 +52,10 @@ filesystem's block; everything else is read as zeros.
 				}
 				return w.Flush()
 			}
-			s.draw(c.App.Writer)
-			return nil
+			return folded(c.App.Writer, columns(), func(w io.Writer) error {
+				s.draw(w, columns())
+				return nil
+			})
 		},
 	}
 }
@@ -59,8 +63,9 @@ filesystem's block; everything else is read as zeros.
 // barCells is the width of the bar, in characters.
 const barCells = 32
 
-// draw prints one line per volume with a bar of used and free.
-func (s *source) draw(w io.Writer) {
+// draw prints one line per volume with a bar of used and free, and a second one for
+// what it is where width columns are not enough.
+func (s *source) draw(w io.Writer, width int) {
 	fmt.Fprintf(w, "%s  %s  %s  carried %s (%s)\n\n", s.dev.Path(), human(s.dev.Size()), s.tableName(),
 		human(s.blocks.Bytes()), share(s.blocks.Bytes(), s.dev.Size()))
 	if n := s.blocks.Size(); n != s.dev.Size() {
@@ -80,9 +85,38 @@ func (s *source) draw(w io.Writer) {
 		}
 		rows = append(rows, []string{name, or(v.Type, "unknown"), start, human(v.Size), human(v.Carried), share(v.Carried, v.Size), s.bar(v), s.describe(v)})
 	}
-	lines(w, rows)
+	drawRows(w, rows, width)
 	for _, warning := range s.warnings() {
 		fmt.Fprintln(w, "warning:", warning)
+	}
+}
+
+// drawRows prints a table whose last column goes below the others where they do not
+// fit together.
+func drawRows(w io.Writer, rows [][]string, width int) {
+	var whole, narrow bytes.Buffer
+	lines(&whole, rows)
+	widest := 0
+	for line := range strings.Lines(whole.String()) {
+		widest = max(widest, utf8.RuneCountInString(strings.TrimSuffix(line, "\n")))
+	}
+	if width == 0 || widest <= width {
+		_, _ = whole.WriteTo(w)
+		return
+	}
+	var last []string
+	for i, r := range rows {
+		last = append(last, r[len(r)-1])
+		rows[i] = r[:len(r)-1]
+	}
+	lines(&narrow, rows)
+	i := 0
+	for line := range strings.Lines(narrow.String()) {
+		fmt.Fprint(w, line)
+		if i > 0 && last[i] != "" {
+			fmt.Fprintln(w, "     ", last[i])
+		}
+		i++
 	}
 }
 

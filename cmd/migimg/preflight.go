@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"github.com/urfave/cli/v2"
-	"golang.org/x/sys/unix"
 
 	"migimg/blockmap"
 	"migimg/preflight"
@@ -147,13 +146,4 @@ func (s *source) facts() preflight.Source {
 		src.Outputs = append(src.Outputs, preflight.OutputInfo{Format: a.Format, Err: a.Reason})
 	}
 	return src
-}
-
-// columns is the terminal's width, 0 where stdout is none.
-func columns() int {
-	ws, err := unix.IoctlGetWinsize(int(os.Stdout.Fd()), unix.TIOCGWINSZ)
-	if err != nil {
-		return 0
-	}
-	return int(ws.Col)
 }

@@ -34,7 +34,7 @@ func statusCommand() *cli.Command {
 			if c.String("format") == "json" {
 				return writeJSON(c.App.Writer, s)
 			}
-			return s.print(c.App.Writer)
+			return folded(c.App.Writer, columns(), s.print)
 		},
 	}
 }
