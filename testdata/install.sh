@@ -81,6 +81,9 @@ test             nbdkit           nbdkit
 test             nbdfuse          libnbd-bin nbdfuse
 test             file             file
 test             jq               jq
+test             unshare          util-linux
+test             ip               iproute2
+test             fsfreeze         util-linux
 test             cpio             cpio
 test             ssh-keygen       openssh-client
 test             sudo             sudo
