@@ -82,6 +82,7 @@ test             nbdfuse          libnbd-bin nbdfuse
 test             file             file
 test             jq               jq
 test             unshare          util-linux
+test             setpriv          util-linux
 test             ip               iproute2
 test             fsfreeze         util-linux
 test             cpio             cpio

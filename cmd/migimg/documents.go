@@ -198,6 +198,9 @@ func (s *source) warnings() (out []string) {
 	if s.consistency.Level == levelLive {
 		out = append(out, s.consistency.Detail)
 	}
+	if p, err := s.dev.Place(device.Roots{}); err == nil && p.Name != "" {
+		out = append(out, fmt.Sprintf("%s is a partition: its images have no partition table and no boot loader, and no machine starts from them; to export all of the disk, name it (%s)", s.dev.Path(), p.Name))
+	}
 	out = append(out, s.consistency.Notes...)
 	out = append(out, s.table.Problems...)
 	out = append(out, s.edit.Notes...)

@@ -54,6 +54,9 @@ hang all the same, run migimg thaw --all.
 			if err != nil {
 				return err
 			}
+			if wrongOrder(args[0], args[1]) {
+				return fmt.Errorf("%s is a directory: the DEVICE comes first: migimg mount %s %[1]s", args[0], args[1])
+			}
 			ro, err := reportOptionsFrom(c)
 			if err != nil {
 				return err
@@ -72,6 +75,9 @@ hang all the same, run migimg thaw --all.
 			o.zeroFill, o.digest = c.String("on-read-error") == "zero", c.Bool("digest")
 			if !ro.all {
 				o.targets, o.targetWords = ro.targets, strings.Split(c.String("target"), ",")
+			}
+			if err := checkPoint(args[1]); err != nil {
+				return err
 			}
 			if !c.Bool("foreground") && os.Getenv(readyEnv) == "" {
 				return daemonize(c.Context)
@@ -300,15 +306,4 @@ func hasFlag(cmd *cli.Command, name string) bool {
 		}
 	}
 	return false
-}
-
-// isMountpoint finds a migimg mount at path: its absolute path, and whether it
-// is one.
-func isMountpoint(path string) (string, bool) {
-	abs, err := filepath.Abs(path)
-	if err != nil {
-		return path, false
-	}
-	st, err := os.Stat(filepath.Join(abs, statusPath))
-	return abs, err == nil && st.Mode().IsRegular()
 }

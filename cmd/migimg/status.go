@@ -43,7 +43,7 @@ func statusCommand() *cli.Command {
 func readStatus(point string) (*status, error) {
 	abs, ok := isMountpoint(point)
 	if !ok {
-		return nil, fmt.Errorf("%s is no migimg mount (there is no %s in it)", abs, statusPath)
+		return nil, noMount(abs)
 	}
 	b, err := os.ReadFile(filepath.Join(abs, statusPath))
 	if err != nil {

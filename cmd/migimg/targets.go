@@ -35,8 +35,12 @@ func targetsFrom(c *cli.Context) ([]*targets.Target, error) {
 		dir = abs
 	}
 	ts, err := preflight.ReadTargets(dir, ids...)
+	var unknown *targets.UnknownError
 	switch {
-	case errors.Is(err, targets.ErrUnknown):
+	case errors.As(err, &unknown):
+		if s := nearest(unknown.Name, unknown.Known); s != "" {
+			return nil, fmt.Errorf("--target: there is no target %q; did you mean %s?", unknown.Name, strings.TrimSuffix(s, " (all of it)"))
+		}
 		return nil, fmt.Errorf("--target: %w", err)
 	case err != nil:
 		return nil, fmt.Errorf("--target-dir: %w", err)

@@ -42,6 +42,43 @@ func folded(w io.Writer, width int, print func(io.Writer) error) error {
 	return err
 }
 
+// printHelp has what print makes, a help text, fit into the terminal, or into 80
+// columns where there is none.
+func printHelp(print func(io.Writer, string, any, map[string]any)) func(io.Writer, string, any, map[string]any) {
+	return func(w io.Writer, template string, data any, funcs map[string]any) {
+		width := columns()
+		if width == 0 {
+			width = 80
+		}
+		_ = folded(w, width, func(w io.Writer) error { // a broken pipe is nobody's to hear of
+			print(w, template, data, funcs)
+			return nil
+		})
+	}
+}
+
+// reflow breaks the paragraphs of a text at width columns, and leaves indented lines as
+// they are.
+func reflow(text string, width int) string {
+	var out, paragraph []string
+	end := func() {
+		if len(paragraph) > 0 {
+			out = append(out, fold(strings.Join(paragraph, " "), width, 0)...)
+			paragraph = nil
+		}
+	}
+	for line := range strings.SplitSeq(text, "\n") {
+		if line == "" || strings.HasPrefix(line, " ") {
+			end()
+			out = append(out, line)
+			continue
+		}
+		paragraph = append(paragraph, line)
+	}
+	end()
+	return strings.Join(out, "\n")
+}
+
 // hang is where the last column of a line of text begins: behind the last gap in its
 // first half.
 func hang(line string, width int) int {

@@ -7,6 +7,23 @@ import (
 	"testing"
 )
 
+// Help texts fit into 80 columns: what is indented in a description is not broken.
+func TestHelpWidth(t *testing.T) {
+	for _, c := range newApp().Commands {
+		for line := range strings.Lines(c.Description) {
+			if n := len([]rune(strings.TrimSuffix(line, "\n"))); n > 77 {
+				t.Errorf("%s: %d columns of 77: %s", c.Name, n, line)
+			}
+		}
+	}
+	if got, want := reflow("one two\nthree\n\n    as it is, however long\nfour", 9), "one two\nthree\n\n    as it is, however long\nfour"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if got, want := reflow("one two three\nfour five", 9), "one two\nthree\nfour five"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 func TestFolded(t *testing.T) {
 	for _, c := range []struct {
 		name, in string
