@@ -10,7 +10,7 @@ VERSION ?= $(shell git -c safe.directory=$(CURDIR) describe --tags --always --di
 FUZZTIME ?= 30s
 PKG ?= ./...
 
-.PHONY: help build man demo test mutations test-unit test-integration golden fuzz bench bench-compress bench-s3 bench-maps bench-tracker bench-stall torture boots matrix look lint clean
+.PHONY: help build man demo test mutations test-unit test-integration golden fuzz bench bench-compress bench-s3 bench-maps bench-tracker bench-stall torture boots matrix look docs lint clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -89,6 +89,10 @@ matrix: ## what is carried against what is used, per filesystem, variant and fil
 
 look: ## pictures of report.html in Chromium, to be looked at: build/look
 	testdata/look.sh
+
+docs: ## the pages as a site with a search, by Sphinx: build/docs/index.html
+	testdata/install.sh docs
+	MIGIMG_VERSION=$(VERSION) testdata/docs.sh
 
 lint: ## gofmt, go vet, staticcheck, golangci-lint, shellcheck, file sizes, import directions
 	testdata/install.sh lint

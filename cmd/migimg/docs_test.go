@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"migimg/internal/need"
 )
 
 // TestDocs runs the commands of the documentation, page by page, and holds what they
@@ -21,6 +23,33 @@ func TestDocs(t *testing.T) {
 			continue
 		}
 		t.Run(p.name, func(t *testing.T) { runPage(t, p) })
+	}
+}
+
+// TestDocsAWS: commands of the AWS CLI that no test can run have its own options, in its
+// own form: it reads them, and answers with a sample.
+func TestDocsAWS(t *testing.T) {
+	need.Tool(t, "aws")
+	n := 0
+	for _, p := range readPages(t) {
+		for _, b := range p.blocks {
+			if !b.runs() || p.notRun == "" && b.notRun == "" {
+				continue
+			}
+			all, err := b.commands()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, c := range all {
+				if strings.HasPrefix(c.text, "aws ec2 ") {
+					n++
+					t.Log(run(t, "sh", "-c", "AWS_DEFAULT_REGION=us-east-1 AWS_EC2_METADATA_DISABLED=true "+c.text+" --generate-cli-skeleton output"))
+				}
+			}
+		}
+	}
+	if n == 0 {
+		t.Error("there is no such command")
 	}
 }
 
@@ -57,7 +86,7 @@ func runPage(t *testing.T, p *page) {
 				end = all[i+1].at
 			}
 			// Blank lines between two commands are for the eye.
-			got := strings.Split(strings.Trim(strings.ReplaceAll(out, "\r", "\n"), " \n"), "\n")
+			got := strings.Split(strings.TrimRight(strings.TrimLeft(strings.ReplaceAll(out, "\r", "\n"), "\n"), " \n"), "\n")
 			if got[0] == "" {
 				got = nil
 			}

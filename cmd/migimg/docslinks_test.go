@@ -24,7 +24,7 @@ var (
 // only listed (-v): a test must not need it.
 func TestDocsLinks(t *testing.T) {
 	pages := readPages(t)
-	anchors, external, links := map[string][]string{}, map[string]bool{}, 0
+	anchors, external, linked, links := map[string][]string{}, map[string]bool{}, map[string]bool{}, 0
 	for _, p := range pages {
 		anchors[p.name] = p.anchors()
 	}
@@ -42,12 +42,20 @@ func TestDocsLinks(t *testing.T) {
 				if file != "" {
 					name = path.Join(path.Dir(p.name), file)
 				}
+				if p.name == "docs/README.md" || p.name == "docs/targets.md" || p.name == "README.md" {
+					linked[name] = true
+				}
 				if _, err := os.Stat(filepath.Join(docsTop, name)); err != nil || strings.HasPrefix(name, "..") {
 					t.Errorf("%s:%d: link to %s: there is no such file", p.name, i+1, to)
 				} else if anchor != "" && !slices.Contains(anchors[name], anchor) {
 					t.Errorf("%s:%d: link to %s: %s has the anchors %s", p.name, i+1, to, name, strings.Join(anchors[name], " "))
 				}
 			}
+		}
+	}
+	for _, p := range pages {
+		if strings.HasPrefix(p.name, "docs/") && !linked[p.name] {
+			t.Errorf("no page of docs leads to %s: docs/README.md lists the pages", p.name)
 		}
 	}
 	if links < 50 {
