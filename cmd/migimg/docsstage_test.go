@@ -22,7 +22,8 @@ import (
 // docsShell is a shell on a machine as the pages have it: /dev/sda, /dev/sdb, an empty
 // /mnt/migimg, /mnt/sdb, no network but an S3 server where the page wants one. It is
 // in namespaces of its own (mounts, processes, network), so that whatever a page does
-// is gone when the shell is, and nobody else sees it.
+// is gone when the shell is, and nobody else sees it. What others unmount goes there as
+// well: a copy of a mount would keep it in use.
 type docsShell struct {
 	t     *testing.T
 	cmd   *exec.Cmd
@@ -30,7 +31,7 @@ type docsShell struct {
 	out   *bufio.Reader
 }
 
-// disks are what /dev/sda can be. Each is a file that the page may change, or not
+// docsDisks are what /dev/sda can be. Each is a file that the page may change, or not
 // writable.
 var docsDisks = map[string]func(t *testing.T, dir string) (image string, setup string){
 	// small is a system of some files, with a data partition and swap.
@@ -143,7 +144,7 @@ func startShell(t *testing.T, p *page) *docsShell {
 	t.Cleanup(func() { _ = exec.Command("partx", "-d", sda).Run() })
 
 	s := &docsShell{t: t}
-	s.cmd = exec.Command("unshare", "--mount", "--pid", "--net", "--fork", "--mount-proc", "--kill-child", "bash", "--norc", "--noprofile")
+	s.cmd = exec.Command("unshare", "--mount", "--propagation", "slave", "--pid", "--net", "--fork", "--mount-proc", "--kill-child", "bash", "--norc", "--noprofile")
 	s.cmd.Dir = docsTop
 	s.cmd.Env = append(clean(os.Environ()), "LC_ALL=C.UTF-8", "COLUMNS=80", "DIR="+dir, "HOME="+filepath.Join(dir, "home"), "TMPDIR="+filepath.Join(dir, "tmp"),
 		"SDA="+filepath.Base(sda), "SDB="+filepath.Base(sdb), "PATH=/usr/local/bin:"+os.Getenv("PATH"),
@@ -182,8 +183,8 @@ func (s *docsShell) startS3(dir string) {
 	s.must(fmt.Sprintf(`mkdir %[1]s/data %[1]s/sidecar
 export ROOT_ACCESS_KEY=migimg ROOT_SECRET_KEY=%[2]s AWS_ACCESS_KEY_ID=migimg AWS_SECRET_ACCESS_KEY=%[2]s AWS_DEFAULT_REGION=us-east-1 AWS_EC2_METADATA_DISABLED=true AWS_PAGER= RCLONE_CONFIG=%[1]s/rclone.conf
 versitygw --port 127.0.0.1:17070 --health /health posix --sidecar %[1]s/sidecar %[1]s/data >%[1]s/s3.log 2>&1 &
-for i in $(seq 200); do aws --endpoint-url http://127.0.0.1:17070 s3 mb s3://images >/dev/null 2>&1 && break; sleep .1; done
-aws --endpoint-url http://127.0.0.1:17070 s3 ls s3://images`, dir, rand.Text()))
+bucket() { rclone --s3-provider Other --s3-env-auth --s3-endpoint http://127.0.0.1:17070 --low-level-retries 1 --retries 1 mkdir :s3:images; }
+for i in $(seq 200); do bucket >/dev/null 2>&1 && break; sleep .1; done; bucket`, dir, rand.Text()))
 }
 
 // must runs what has to succeed.
