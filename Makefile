@@ -10,7 +10,7 @@ VERSION ?= $(shell git -c safe.directory=$(CURDIR) describe --tags --always --di
 FUZZTIME ?= 30s
 PKG ?= ./...
 
-.PHONY: vulncheck scorecard scorecard-long help build man demo test mutations test-unit test-integration golden fuzz bench bench-compress bench-s3 bench-maps bench-tracker bench-merge bench-stall torture boots matrix look lint clean
+.PHONY: vulncheck scorecard scorecard-long help build man demo test mutations test-unit test-integration golden fuzz bench bench-compress bench-s3 bench-maps bench-tracker bench-merge bench-stall torture boots matrix look docs lint clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,9 +40,9 @@ test-integration: ## real disks and second readers, as root (PKG=./blockmap/... 
 	testdata/install.sh test demo
 	testdata/gotest.sh integration $(PKG)
 
-golden: ## write the golden texts of plans and maps and the page of the targets anew; look at git diff afterwards
+golden: ## write the golden texts of plans and maps and the pages of the targets anew; look at git diff afterwards
 	MIGIMG_UPDATE_GOLDEN=1 go test -count=1 ./encoders/...
-	MIGIMG_UPDATE_GOLDEN=1 go test -count=1 -run TestTargetsPage ./cmd/migimg
+	MIGIMG_UPDATE_GOLDEN=1 go test -count=1 -run TestTargetsPages ./cmd/migimg
 
 fuzz: ## every fuzz target, FUZZTIME each (30s)
 	testdata/fuzz.sh $(FUZZTIME) $(PKG)
@@ -104,6 +104,10 @@ test-%: ## one suite of the scorecard: make test-punch
 
 look: ## pictures of report.html in Chromium, to be looked at: build/look
 	testdata/look.sh
+
+docs: ## the pages as a site with a search, by Sphinx: build/docs/index.html
+	testdata/install.sh docs
+	MIGIMG_VERSION=$(VERSION) testdata/docs.sh
 
 lint: ## gofmt, go vet, staticcheck, golangci-lint, shellcheck, file sizes, import directions
 	testdata/install.sh lint

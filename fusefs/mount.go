@@ -61,11 +61,17 @@ type Server struct {
 	stats  *Stats
 }
 
+// fuseDevice is where the kernel's FUSE is spoken to.
+const fuseDevice = "/dev/fuse"
+
+// ErrNoFUSE is the error of Mount and Check where the kernel or the machine has no FUSE.
+var ErrNoFUSE = errors.New("there is no FUSE here")
+
 // Mount shows the tree at point, an empty directory, and returns when it is
 // usable. A dead migimg mount that a killed process left there is removed
 // first.
 func Mount(point string, t Tree, stats *Stats, o Options) (*Server, error) {
-	point, err := checkPoint(point)
+	point, err := Check(point)
 	if err != nil {
 		return nil, err
 	}
@@ -147,9 +153,10 @@ func Dead(point string) bool {
 // RemoveDead takes a dead mount out of the mount table.
 func RemoveDead(point string) error { return syscall.Unmount(point, syscall.MNT_DETACH) }
 
-// checkPoint makes the mount point absolute and sees that it is an empty
-// directory, no link, and free of a dead mount.
-func checkPoint(point string) (string, error) {
+// Check sees that Mount can work at point: that it is an empty directory, no link, and
+// free of a dead mount, which is removed, and that there is FUSE. It returns the
+// absolute path. Who freezes a filesystem before mounting looks first.
+func Check(point string) (string, error) {
 	abs, err := filepath.Abs(point)
 	if err != nil {
 		return "", err
@@ -162,7 +169,7 @@ func checkPoint(point string) (string, error) {
 	st, err := os.Lstat(abs)
 	switch {
 	case err != nil:
-		return "", fmt.Errorf("mount point: %w", err)
+		return "", fmt.Errorf("mount point %s: %w", abs, missing(err))
 	case st.Mode()&os.ModeSymlink != 0:
 		return "", fmt.Errorf("mount point %s is a symbolic link; name the directory itself", abs)
 	case !st.IsDir():
@@ -173,7 +180,35 @@ func checkPoint(point string) (string, error) {
 		return "", fmt.Errorf("mount point: %w", err)
 	}
 	if len(entries) > 0 {
-		return "", fmt.Errorf("mount point %s is not empty", abs)
+		return "", fmt.Errorf("mount point %s is not empty; name an empty directory", abs)
+	}
+	if err := fuseThere(); err != nil {
+		return "", fmt.Errorf("cannot mount at %s: %w: %w", abs, ErrNoFUSE, err)
 	}
 	return abs, nil
+}
+
+// missing is the error of looking for a mount point, with what to do about it.
+func missing(err error) error {
+	if errors.Is(err, syscall.ENOENT) {
+		return fmt.Errorf("%w: make it first (mkdir -p)", syscall.ENOENT)
+	}
+	return err
+}
+
+// fuseThere says what keeps FUSE from working here. Root mounts by itself; for others
+// fusermount3 opens the device.
+func fuseThere() error {
+	f, err := os.OpenFile(fuseDevice, os.O_RDWR, 0)
+	if err == nil {
+		f.Close()
+		var st os.FileInfo
+		if st, err = os.Stat(fuseDevice); err == nil && st.Mode()&os.ModeCharDevice == 0 {
+			err = errors.New("it is no device")
+		}
+	}
+	if err == nil || errors.Is(err, syscall.EACCES) && os.Geteuid() != 0 {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", fuseDevice, err)
 }

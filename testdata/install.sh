@@ -2,7 +2,7 @@
 # Installs what `make demo`, `make test` and `make bench` need on Debian 12/13
 # and Ubuntu 22.04/24.04: only what is missing, quietly, as often as you like.
 #
-#   testdata/install.sh [demo|test|bench|lint|look|torture|boots]...      (default: demo test)
+#   testdata/install.sh [demo|test|bench|lint|look|docs|torture|boots]...      (default: demo test)
 #
 # A row is: the groups that need it, the program or the file, the packages that bring it
 # (the releases name some differently: all of them that exist are installed). A
@@ -82,6 +82,10 @@ test             nbdkit           nbdkit
 test             nbdfuse          libnbd-bin nbdfuse
 test             file             file
 test             jq               jq
+test             unshare          util-linux
+test             setpriv          util-linux
+test             ip               iproute2
+test             fsfreeze         util-linux
 test             cpio             cpio
 test             ssh-keygen       openssh-client
 test             sudo             sudo
@@ -102,6 +106,9 @@ bench,torture    fio              fio
 lint             git              git
 lint             make             make
 lint             shellcheck       shellcheck
+docs             /usr/lib/python3/dist-packages/sphinx      python3-sphinx
+docs             /usr/lib/python3/dist-packages/myst_parser python3-myst-parser
+docs             /usr/lib/python3/dist-packages/furo        furo
 look             chromium         chromium chromium-browser
 look             fc-list          fontconfig fonts-noto-cjk
 ROWS

@@ -43,7 +43,7 @@ func (r *Report) compare(ctx context.Context, d decoder.Disk, o Options, where f
 
 func (c *comparison) summary() string {
 	if c.src == nil {
-		return fmt.Sprintf("not compared: no source given (%d bytes of the disk were decoded)", c.r.Decoded)
+		return fmt.Sprintf("not compared: no --source and no --manifest given (%d bytes of the disk were decoded)", c.r.Decoded)
 	}
 	s := fmt.Sprintf("%d bytes compared, %d read and zero, %d in holes", c.r.Compared, c.r.Zeros, c.r.Holes)
 	if c.stopped() {

@@ -42,7 +42,7 @@ type Device struct {
 func Open(path string) (*Device, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
 	if err != nil {
-		return nil, fmt.Errorf("cannot open the device: %w", err)
+		return nil, notOpened(path, err)
 	}
 	d := &Device{path: path, buffered: f}
 	if err := d.inspect(); err != nil {
@@ -68,7 +68,7 @@ func (d *Device) inspect() error {
 		d.sector = int64(sector)
 	case unix.S_IFREG:
 	case unix.S_IFDIR:
-		return errors.New("is a directory; a block device or an image file of a disk is needed")
+		return errors.New("is a directory; a block device or a raw image file of a disk is needed")
 	default:
 		return errors.New("is neither a block device nor an image file of a disk")
 	}
@@ -80,7 +80,25 @@ func (d *Device) inspect() error {
 		return errors.New("is empty (0 bytes): no medium, or a loop device without a file")
 	}
 	d.size = size
+	if kind := d.imageFormat(); kind != "" {
+		return fmt.Errorf("is a %s image, and not a disk: make a raw image of it (qemu-img convert -O raw); to export the file's own bytes, attach it to a loop device (losetup) and name that", kind)
+	}
 	return nil
+}
+
+// notOpened says why a device cannot be opened, and what to do about it.
+func notOpened(path string, err error) error {
+	switch {
+	case errors.Is(err, unix.ENOENT):
+		return fmt.Errorf("%s: %w; lsblk lists the disks that there are", path, unix.ENOENT)
+	case errors.Is(err, unix.EACCES):
+		return fmt.Errorf("%s: %w: reading a disk takes root (sudo), or read permission on its device", path, unix.EACCES)
+	case errors.Is(err, unix.ENOTCONN):
+		return fmt.Errorf("%s: %w: it is a mount whose daemon was killed; migimg umount %[1]s removes it", path, unix.ENOTCONN)
+	case errors.Is(err, unix.ENXIO), errors.Is(err, unix.ENODEV):
+		return fmt.Errorf("%s: %w: there is a name, but no device behind it; lsblk lists the disks that there are", path, err)
+	}
+	return fmt.Errorf("cannot open the device: %w", err)
 }
 
 // openDirect opens the device a second time with O_DIRECT, and keeps it if a

@@ -19,6 +19,8 @@ type Place struct {
 	Size int64
 	// Start is where on it the device begins, in bytes: 0 unless it is a partition.
 	Start int64
+	// Name is the disk's as the kernel has it ("sda"), of a partition only.
+	Name string
 }
 
 // Overlaps says that two devices, or image files, share bytes: they are the same one, or
@@ -74,6 +76,7 @@ func (d *Device) Place(roots Roots) (Place, error) {
 		return Place{}, fmt.Errorf("%s: the number of its disk: %w", d.path, err)
 	}
 	p.Start, p.Size = start*512, size*512
+	p.Name = filepath.Base(filepath.Dir(dir))
 	if p.Start < 0 || p.Start > p.Size-d.size {
 		return Place{}, fmt.Errorf("%s: %d bytes from %d on of a disk of %d", d.path, d.size, p.Start, p.Size)
 	}

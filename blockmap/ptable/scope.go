@@ -7,6 +7,7 @@ import (
 	"io"
 	"iter"
 	"slices"
+	"strings"
 
 	"migimg/blockmap"
 )
@@ -113,7 +114,7 @@ func (e *editor) choose() error {
 	}
 	for _, n := range e.Keep {
 		if !slices.Contains(numbers, n) {
-			return fmt.Errorf("there is no partition %d; there are %v", n, numbers)
+			return fmt.Errorf("there is no partition %d; there are %s", n, strings.Trim(strings.ReplaceAll(fmt.Sprint(numbers), " ", ", "), "[]"))
 		}
 	}
 	for _, p := range e.t.Partitions {

@@ -21,7 +21,7 @@ func TestScopeErrors(t *testing.T) {
 	}{
 		{"all", mbr, Scope{}, ""},
 		{"one", mbr, Scope{Keep: []int{2}}, ""},
-		{"none there", mbr, Scope{Keep: []int{3}}, "no partition 3; there are [1 2]"},
+		{"none there", mbr, Scope{Keep: []int{3}}, "no partition 3; there are 1, 2"},
 		{"nothing", mbr, Scope{Keep: []int{}}, "no partition would be carried"},
 		{"no table", newDisk(1 << 20), Scope{Keep: []int{1}}, "no partition table"},
 		{"no table to shrink", newDisk(1 << 20), Scope{Shrink: true}, "no partition table"},

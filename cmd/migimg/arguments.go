@@ -78,7 +78,14 @@ func suggest(cmd *cli.Command, name string) string {
 	if cmd == nil {
 		return ""
 	}
-	return cli.SuggestFlag(cmd.Flags, name, true)
+	var names []string
+	for _, f := range cmd.Flags {
+		names = append(names, f.Names()[0])
+	}
+	if s := nearest(name, names); s != "" {
+		return "--" + s
+	}
+	return ""
 }
 
 // arguments takes exactly the named arguments from the command line.

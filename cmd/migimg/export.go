@@ -32,10 +32,10 @@ FILE is marked as incomplete until it is whole. Where export was interrupted, --
 goes on, as long as the disk is what it was: its plan is the same.
 
     migimg export /dev/sda /mnt/sdb/server.qcow2
-    migimg export --image-format raw.zst /dev/sda - | ssh backup 'cat >server.raw.zst'
+    migimg export --image-format raw.zst /dev/sda - | ssh backup 'cat >s.zst'
     migimg export --compress zstd --resume /dev/sda /mnt/sdb/server.qcow2
     migimg export /dev/sda /dev/sdb /mnt/backup/server.ova
-    migimg export --manifest /mnt/sdb/server.manifest.json /dev/sda /mnt/sdb/server.vhd`,
+    migimg export --manifest /mnt/sdb/s.json /dev/sda /mnt/sdb/server.vhd`,
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "image-format", Usage: strings.Join(exportFormats(), ", "), DefaultText: "by FILE's name"},
 			&cli.StringFlag{Name: "manifest", Usage: "also write the manifest, with which migimg verify proves copies of FILE, to this `FILE` (what an earlier run wrote has no sums after --resume)"},
@@ -101,7 +101,7 @@ func exportFormat(name, path string) (encoders.Encoder, error) {
 			name = "raw"
 		}
 		if name == "" {
-			return nil, fmt.Errorf("%s: its name says no format: give --image-format", path)
+			return nil, fmt.Errorf("%s: its name says no format: end it in .qcow2, .vhd, .vmdk, .raw or the like, or give --image-format", path)
 		}
 	}
 	e, ok := format(name)

@@ -20,11 +20,11 @@ complete -o default -o bashdefault -F _migimg migimg
 func generateCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "generate",
-		Usage:     "print the man page (man), the completion for a shell (bash, fish) or what is known of the targets (targets)",
-		ArgsUsage: "man|bash|fish|targets",
+		Usage:     "print the man page (man), the completion for a shell (bash, fish), the table of the targets (targets) or the page of one (its name)",
+		ArgsUsage: "man|bash|fish|targets|TARGET",
 		Hidden:    true,
 		Action: func(c *cli.Context) error {
-			args, err := arguments(c, "man|bash|fish|targets")
+			args, err := arguments(c, "man|bash|fish|targets|TARGET")
 			if err != nil {
 				return err
 			}
@@ -37,9 +37,9 @@ func generateCommand() *cli.Command {
 			case "fish":
 				text, err = c.App.ToFishCompletion()
 			case "targets":
-				text, err = targetsText()
+				text, err = targetsText("")
 			default:
-				return fmt.Errorf("generate %s is not one of man, bash, fish, targets", args[0])
+				text, err = targetsText(args[0])
 			}
 			if err != nil {
 				return err

@@ -18,6 +18,7 @@ func main() {
 	freeze.Watchdog(os.Args) // does not return in the process that thaws what this one freezes
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
+	cli.HelpPrinterCustom = printHelp(cli.HelpPrinterCustom)
 	app := newApp()
 	err := app.RunContext(ctx, flagsFirst(app, os.Args))
 	code, message := exitCode(err)
@@ -49,13 +50,23 @@ rclone or an object storage's own tool. The device is never written.
 		},
 		ExitErrHandler: func(*cli.Context, error) {}, // main decides
 		CommandNotFound: func(c *cli.Context, name string) {
-			fmt.Fprintf(os.Stderr, "migimg: there is no command %q; see migimg --help\n", name)
+			var names []string
+			for _, cmd := range c.App.VisibleCommands() {
+				names = append(names, cmd.Names()...)
+			}
+			fmt.Fprintf(os.Stderr, "migimg: there is no command %q; ", name)
+			if s := nearest(name, names); s != "" {
+				fmt.Fprintf(os.Stderr, "did you mean %s? ", s)
+			}
+			fmt.Fprintln(os.Stderr, "migimg --help lists them")
 			os.Exit(exitFailed)
 		},
 		OnUsageError: usageError,
 	}
+	app.Description = reflow(app.Description, 77) // help texts are shown with 3 blanks before
 	for _, c := range app.Commands {
 		c.OnUsageError = usageError
+		c.Description = reflow(c.Description, 77)
 	}
 	return app
 }

@@ -38,7 +38,7 @@ the disk. What nobody has read yet has no sum: it says how much that is.
 			}
 			point, ok := isMountpoint(args[0])
 			if !ok {
-				return fmt.Errorf("%s is no migimg mount", point)
+				return noMount(point)
 			}
 			f, err := os.Open(filepath.Join(point, manifestPath))
 			if err != nil {

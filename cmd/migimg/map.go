@@ -2,9 +2,11 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/urfave/cli/v2"
 
@@ -48,8 +50,10 @@ and a TAB come first. What lies on more than one of them is drawn below them.
 			case "ranges":
 				return s.printRanges(c.App.Writer)
 			}
-			s.draw(c.App.Writer)
-			return nil
+			return folded(c.App.Writer, columns(), func(w io.Writer) error {
+				s.draw(w, columns())
+				return nil
+			})
 		},
 	}
 }
@@ -96,10 +100,11 @@ func (s *source) printRanges(to io.Writer) error {
 // barCells is the width of the bar, in characters.
 const barCells = 32
 
-// draw prints one line per volume with a bar of used and free.
-func (s *source) draw(w io.Writer) {
+// draw prints one line per volume with a bar of used and free, and a second one for
+// what it is where width columns are not enough.
+func (s *source) draw(w io.Writer, width int) {
 	for _, d := range s.disks {
-		d.draw(w)
+		d.draw(w, width)
 	}
 	if len(s.disks) > 1 && len(s.across()) > 0 {
 		fmt.Fprintf(w, "on several disks\n\n")
@@ -109,7 +114,7 @@ func (s *source) draw(w io.Writer) {
 				rows = append(rows, s.row(x, x.Name, x.Start))
 			}
 		}
-		lines(w, rows)
+		drawRows(w, rows, width)
 	}
 	for _, warning := range s.warnings() {
 		fmt.Fprintln(w, "warning:", warning)
@@ -117,7 +122,7 @@ func (s *source) draw(w io.Writer) {
 }
 
 // draw draws the disk.
-func (d *disk) draw(w io.Writer) {
+func (d *disk) draw(w io.Writer, width int) {
 	fmt.Fprintf(w, "%s  %s  %s  carried %s (%s)\n\n", d.dev.Path(), human(d.dev.Size()), d.tableName(),
 		human(d.blocks.Bytes()), share(d.blocks.Bytes(), d.dev.Size()))
 	if n := d.blocks.Size(); n != d.dev.Size() {
@@ -135,7 +140,7 @@ func (d *disk) draw(w io.Writer) {
 		}
 		rows = append(rows, d.src.row(v, name, start))
 	}
-	lines(w, rows)
+	drawRows(w, rows, width)
 	if d.name != "" {
 		fmt.Fprintln(w)
 	}
@@ -151,6 +156,35 @@ func (s *source) row(v *blockmap.VolumeInfo, name string, at int64) []string {
 		start = human(at)
 	}
 	return []string{or(name, "-"), or(v.Type, "unknown"), start, human(v.Size), human(v.Carried), share(v.Carried, v.Size), s.bar(v), s.describe(v)}
+}
+
+// drawRows prints a table whose last column goes below the others where they do not
+// fit together.
+func drawRows(w io.Writer, rows [][]string, width int) {
+	var whole, narrow bytes.Buffer
+	lines(&whole, rows)
+	widest := 0
+	for line := range strings.Lines(whole.String()) {
+		widest = max(widest, utf8.RuneCountInString(strings.TrimSuffix(line, "\n")))
+	}
+	if width == 0 || widest <= width {
+		_, _ = whole.WriteTo(w)
+		return
+	}
+	var last []string
+	for i, r := range rows {
+		last = append(last, r[len(r)-1])
+		rows[i] = r[:len(r)-1]
+	}
+	lines(&narrow, rows)
+	i := 0
+	for line := range strings.Lines(narrow.String()) {
+		fmt.Fprint(w, line)
+		if i > 0 && last[i] != "" {
+			fmt.Fprintln(w, "     ", last[i])
+		}
+		i++
+	}
 }
 
 // bar shows how full each part of the volume is.

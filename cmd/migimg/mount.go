@@ -60,6 +60,9 @@ hang all the same, run migimg thaw --all.
 			if err != nil {
 				return err
 			}
+			if len(devices) == 1 && wrongOrder(devices[0], point) {
+				return fmt.Errorf("%s is a directory: the DEVICE comes first: migimg mount %s %[1]s", devices[0], point)
+			}
 			ro, err := reportOptionsFrom(c)
 			if err != nil {
 				return err
@@ -81,6 +84,9 @@ hang all the same, run migimg thaw --all.
 			o.zeroFill, o.digest = c.String("on-read-error") == "zero", c.Bool("digest")
 			if !ro.all {
 				o.targets, o.targetWords = ro.targets, strings.Split(c.String("target"), ",")
+			}
+			if err := checkPoint(point); err != nil {
+				return err
 			}
 			if !c.Bool("foreground") && os.Getenv(readyEnv) == "" {
 				return daemonize(c.Context)
@@ -336,15 +342,4 @@ func hasFlag(cmd *cli.Command, name string) bool {
 		}
 	}
 	return false
-}
-
-// isMountpoint finds a migimg mount at path: its absolute path, and whether it
-// is one.
-func isMountpoint(path string) (string, bool) {
-	abs, err := filepath.Abs(path)
-	if err != nil {
-		return path, false
-	}
-	st, err := os.Stat(filepath.Join(abs, statusPath))
-	return abs, err == nil && st.Mode().IsRegular()
 }

@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/urfave/cli/v2"
-	"golang.org/x/sys/unix"
 
 	"migimg/preflight"
 	"migimg/preflight/render"
@@ -119,13 +118,4 @@ func fits(r *preflight.Report, o reportOptions) bool {
 func runPreflight(ctx context.Context, s *source, o reportOptions, generation int, w *preflight.Watch) (*preflight.Report, error) {
 	return preflight.Run(ctx, s.facts(), preflight.Options{Profiles: o.targets, Version: versionString(), Generation: generation,
 		Template: o.template, Waivers: o.waivers, Anonymous: o.anonymous, Watch: w})
-}
-
-// columns is the terminal's width, 0 where stdout is none.
-func columns() int {
-	ws, err := unix.IoctlGetWinsize(int(os.Stdout.Fd()), unix.TIOCGWINSZ)
-	if err != nil {
-		return 0
-	}
-	return int(ws.Col)
 }

@@ -11,8 +11,6 @@ import (
 	"time"
 
 	"github.com/urfave/cli/v2"
-
-	"migimg/fusefs"
 )
 
 // statusPath is the status document below a mount point.
@@ -50,7 +48,7 @@ func statusCommand() *cli.Command {
 			case "prometheus":
 				return writeMetrics(c.App.Writer, s, args[0])
 			}
-			return s.print(c.App.Writer)
+			return folded(c.App.Writer, columns(), s.print)
 		},
 	}
 }
@@ -82,11 +80,8 @@ func watchStatus(c *cli.Context, point string, interval time.Duration) error {
 // readStatus reads a mount's status document.
 func readStatus(point string) (*status, error) {
 	abs, ok := isMountpoint(point)
-	if !ok && fusefs.Dead(abs) {
-		return nil, fmt.Errorf("%s: the daemon of this mount was killed; mount it again, or: migimg umount %s", abs, abs)
-	}
 	if !ok {
-		return nil, fmt.Errorf("%s %w (there is no %s in it)", abs, errMountEnded, statusPath)
+		return nil, noMount(abs)
 	}
 	b, err := os.ReadFile(filepath.Join(abs, statusPath))
 	if errors.Is(err, fs.ErrNotExist) { // in the meantime

@@ -35,8 +35,12 @@ func targetsFrom(c *cli.Context) ([]*targets.Target, error) {
 		dir = abs
 	}
 	ts, err := preflight.ReadTargets(dir, ids...)
+	var unknown *targets.UnknownError
 	switch {
-	case errors.Is(err, targets.ErrUnknown):
+	case errors.As(err, &unknown):
+		if s := nearest(unknown.Name, unknown.Known); s != "" {
+			return nil, fmt.Errorf("--target: there is no target %q; did you mean %s?", unknown.Name, strings.TrimSuffix(s, " (all of it)"))
+		}
 		return nil, fmt.Errorf("--target: %w", err)
 	case err != nil:
 		return nil, fmt.Errorf("--target-dir: %w", err)
@@ -44,13 +48,23 @@ func targetsFrom(c *cli.Context) ([]*targets.Target, error) {
 	return ts, nil
 }
 
-// targetsText is the generated part of docs/targets.md.
-func targetsText() (string, error) {
+// targetsText is the generated part of docs/targets.md or, of one target, its page
+// docs/targets/ID.md.
+func targetsText(id string) (string, error) {
 	ts, err := targets.All()
 	if err != nil {
 		return "", err
 	}
 	var b strings.Builder
-	err = render.Targets(&b, ts)
-	return b.String(), err
+	if id == "" {
+		err = render.Targets(&b, ts)
+		return b.String(), err
+	}
+	for _, t := range ts {
+		if t.ID == id {
+			err = render.Target(&b, t)
+			return b.String(), err
+		}
+	}
+	return "", fmt.Errorf("generate %s is none of man, bash, fish, targets, and no target's name", id)
 }

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"migimg/preflight/targets"
 )
 
 const targetsDoc = "../../docs/targets.md"
@@ -17,30 +19,64 @@ const (
 	generatedEnd   = "<!-- end of what is generated -->\n"
 )
 
-// docs/targets.md holds what the data says.
-func TestTargetsPage(t *testing.T) {
-	var out bytes.Buffer
-	app := newApp()
-	app.Writer = &out
-	if err := app.RunContext(context.Background(), []string{"migimg", "generate", "targets"}); err != nil {
-		t.Fatal(err)
-	}
+// docs/targets.md and docs/targets hold what the data says, and no page of a target
+// that is no more.
+func TestTargetsPages(t *testing.T) {
 	page, err := os.ReadFile(targetsDoc)
 	if err != nil {
 		t.Fatal(err)
 	}
 	before, rest, ok := strings.Cut(string(page), generatedBegin)
-	old, after, ok2 := strings.Cut(rest, generatedEnd)
+	_, after, ok2 := strings.Cut(rest, generatedEnd)
 	if !ok || !ok2 {
 		t.Fatalf("%s has not the lines %q and %q", targetsDoc, generatedBegin, generatedEnd)
 	}
-	if old == out.String() {
+	goldenPage(t, targetsDoc, before+generatedBegin+generated(t, "targets")+generatedEnd+after)
+	ts, err := targets.All()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := strings.TrimSuffix(targetsDoc, ".md")
+	pages := map[string]bool{}
+	for _, x := range ts {
+		name := filepath.Join(dir, x.ID+".md")
+		pages[name] = true
+		goldenPage(t, name, generated(t, x.ID))
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		if !pages[f] {
+			t.Errorf("%s is no target's page: remove it", f)
+		}
+	}
+}
+
+func generated(t *testing.T, what string) string {
+	t.Helper()
+	var out bytes.Buffer
+	app := newApp()
+	app.Writer = &out
+	if err := app.RunContext(context.Background(), []string{"migimg", "generate", what}); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
+// goldenPage holds a page against what it should be, or writes it.
+func goldenPage(t *testing.T, name, want string) {
+	t.Helper()
+	old, err := os.ReadFile(name)
+	if err == nil && string(old) == want {
 		return
 	}
 	if os.Getenv("MIGIMG_UPDATE_GOLDEN") == "" {
-		t.Fatalf("%s is not what the data says: MIGIMG_UPDATE_GOLDEN=1 go test ./cmd/migimg -run TestTargetsPage writes it anew", targetsDoc)
+		t.Errorf("%s is not what the data says (%v): MIGIMG_UPDATE_GOLDEN=1 go test ./cmd/migimg -run TestTargetsPages writes it anew", name, err)
+		return
 	}
-	if err := os.WriteFile(targetsDoc, []byte(before+generatedBegin+out.String()+generatedEnd+after), 0o644); err != nil {
+	if err := os.WriteFile(name, []byte(want), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }

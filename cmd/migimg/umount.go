@@ -43,7 +43,7 @@ func unmount(point string) error {
 	}
 	abs, ok := isMountpoint(abs)
 	if !ok {
-		return fmt.Errorf("%s is no migimg mount", abs)
+		return noMount(abs)
 	}
 	if m, _, ok := machineOf(abs); ok {
 		return fmt.Errorf("%s is a disk's folder of the mount %s: migimg umount %[2]s", abs, m)
@@ -64,9 +64,17 @@ func unmount(point string) error {
 		err = syscall.Kill(s.PID, syscall.SIGTERM)
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", abs, err)
+		return busy(abs, err)
 	}
 	return waitGone(s.PID, abs)
+}
+
+// busy is the error of an unmount, with how to find out who is in the way.
+func busy(point string, err error) error {
+	if errors.Is(err, fusefs.ErrBusy) {
+		return fmt.Errorf("%s: %w; fuser -vm %[1]s says who", point, err)
+	}
+	return fmt.Errorf("%s: %w", point, err)
 }
 
 // How long a busy mount is given to go, and how long its daemon may then take to end:
@@ -89,7 +97,7 @@ func waitGone(pid int, point string) error {
 			continue
 		}
 		if _, still := isMountpoint(point); still {
-			return fmt.Errorf("%s: %w", point, fusefs.ErrBusy)
+			return busy(point, fusefs.ErrBusy)
 		}
 	}
 	return fmt.Errorf("%s is unmounted, but its daemon (process %d) has not ended in %v", point, pid, endWait)

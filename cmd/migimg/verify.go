@@ -3,9 +3,11 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/urfave/cli/v2"
 
@@ -36,7 +38,7 @@ login prompt or its SSH server.
     migimg verify disk.vhd --source /dev/sda --format json
     migimg verify --manifest server.manifest.json --sample 5% server.qcow2
     migimg verify server.qcow2 --boot --target tencent
-    migimg verify server.qcow2 --source /mnt/migimg --format html > report.html`,
+    migimg verify s.qcow2 --source /mnt/migimg --format html > report.html`,
 		Flags: append(slices.Concat(sourceFlags(), proofFlags(), bootFlags()),
 			formatFlag("table", "json", "markdown", "html"),
 			&cli.StringFlag{Name: "source", Usage: "the DEVICE, or the MOUNTPOINT, that the image was copied from; DEVICE,DEVICE... where volumes lie on other disks as well"},
@@ -99,6 +101,8 @@ func verifyAll(c *cli.Context, path string) ([]*verify.Report, error) {
 			return nil, errors.New("--image-format goes with an IMAGE; a mount knows its own")
 		}
 		source = abs
+	} else if st, err := os.Stat(path); err == nil && st.IsDir() || errors.Is(err, syscall.ENOTCONN) {
+		return nil, noMount(path)
 	}
 	s, err := mountStatus(abs, mounted)
 	if err != nil {

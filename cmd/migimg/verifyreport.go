@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/user"
@@ -23,7 +24,7 @@ func writeVerified(c *cli.Context, reports []*verify.Report, source string) erro
 	case "json":
 		return writeJSON(w, map[string]any{"schema_version": "1.1", "images": reports})
 	case "table":
-		return verify.WriteTable(w, reports...)
+		return folded(w, columns(), func(w io.Writer) error { return verify.WriteTable(w, reports...) })
 	}
 	t, err := texts.For(texts.FromEnvironment())
 	if err != nil {

@@ -2,9 +2,10 @@ package main
 
 import (
 	"fmt"
-	"os"
+	"log/slog"
 
 	"migimg/blockmap"
+	"migimg/blockmap/device"
 )
 
 // warnings are what the owner of the disks should know about their maps.
@@ -37,6 +38,9 @@ func (s *source) ownWarnings() (out []string) {
 
 // warnings are those of the disk.
 func (x *disk) warnings() (out []string) {
+	if p, err := x.dev.Place(device.Roots{}); err == nil && p.Name != "" {
+		out = append(out, fmt.Sprintf("%s is a partition: its images have no partition table and no boot loader, and no machine starts from them; to export all of the disk, name it (%s)", x.dev.Path(), p.Name))
+	}
 	out = append(out, x.table.Problems...)
 	out = append(out, x.edit.Notes...)
 	for v := range x.volumes.All() {
@@ -65,9 +69,9 @@ func volumeWarnings(v *blockmap.VolumeInfo, name string) (out []string) {
 	return out
 }
 
-// warn prints the warnings.
+// warn says the warnings.
 func (s *source) warn() {
 	for _, w := range s.warnings() {
-		fmt.Fprintln(os.Stderr, "migimg: warning:", w)
+		s.say(slog.LevelWarn, w)
 	}
 }

@@ -58,9 +58,7 @@ func unknownID(r *preflight.Report, id string) error {
 		}
 	}
 	if len(similar) == 0 {
-		for _, c := range r.Checks {
-			similar = append(similar, c.ID)
-		}
+		return fmt.Errorf("there is no check %q; migimg preflight -v lists them all", id)
 	}
 	return fmt.Errorf("no check %q: there are %s", id, strings.Join(similar, ", "))
 }

@@ -2,6 +2,7 @@ package render
 
 import (
 	"bytes"
+	"errors"
 	"strings"
 	"testing"
 
@@ -51,13 +52,21 @@ func TestTargetsText(t *testing.T) {
 		Multiple: &targets.Figure{Value: 1 << 20}, Commands: []targets.Command{{Step: "import", Text: "do <it> a_b", Fact: doubt}},
 		Errors:       map[string]string{"disk.stack": "NoStack"},
 		Restrictions: []targets.Text{{Text: "not <so>", Fact: doubt}}}
-	var b strings.Builder
-	if err := Targets(&b, []*targets.Target{p}); err != nil {
+	var index, page strings.Builder
+	if err := errors.Join(Targets(&index, []*targets.Target{p}), Target(&page, p)); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{`A\|B &lt;c>`, "qcow2 (old)", "disk at most 400 GB; whole multiples of 1 MiB", "`--target y`", "    do <it> a_b\n", "hearsay; not confirmed", "not &lt;so> (?)", `r\_e\_f`, "not known", "- `disk.stack`: NoStack"} {
-		if !strings.Contains(b.String(), want) {
-			t.Errorf("no %q in\n%s", want, b.String())
+	for _, c := range []struct {
+		text string
+		want []string
+	}{
+		{index.String(), []string{"[`x`](targets/x.md)", `A\|B &lt;c>`, "qcow2 (old)", "disk at most 400 GB; whole multiples of 1 MiB", "not known"}},
+		{page.String(), []string{"# x\n", "A|B &lt;c>.", "qcow2 (old)", "`--target y`", "```sh\ndo <it> a_b\n```\n", "Import (hearsay; not confirmed):", "not &lt;so> (?)", `r\_e\_f`, "not known", "- `disk.stack`: NoStack"}},
+	} {
+		for _, want := range c.want {
+			if !strings.Contains(c.text, want) {
+				t.Errorf("no %q in\n%s", want, c.text)
+			}
 		}
 	}
 }

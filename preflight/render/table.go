@@ -14,7 +14,7 @@ import (
 	"migimg/preflight/texts"
 )
 
-// Options are how a report is shown. The zero value is plain text, 100 columns,
+// Options are how a report is shown. The zero value is plain text, 80 columns,
 // without the checks that passed.
 type Options struct {
 	// Color uses ANSI colours; the caller knows whether it writes to a terminal
@@ -22,7 +22,7 @@ type Options struct {
 	Color bool
 	// Verbose lists passed and skipped checks too.
 	Verbose bool
-	// Width is the terminal's, in columns; 0 means 100. Less than 60 counts as 60.
+	// Width is the terminal's, in columns; 0 means 80. Less than 60 counts as 60.
 	Width int
 	// Texts is the language; nil is English.
 	Texts *texts.Texts
@@ -41,7 +41,7 @@ func (o Options) texts() *texts.Texts {
 // severity, the counts, and the verdicts.
 func Table(w io.Writer, r *preflight.Report, o Options) error {
 	if o.Width == 0 {
-		o.Width = 100
+		o.Width = 80
 	}
 	o.Width = max(60, o.Width)
 	b := bufio.NewWriter(w)
@@ -226,7 +226,14 @@ func (p *page) counts() {
 	}
 	p.line("%s", s)
 	if rows := p.sorted(); len(rows) > 0 && group(rows[0]) > 0 {
-		p.line("%s", p.t.Format(" What it means and what to do:  %s", fmt.Sprintf("migimg preflight --explain %s %s", rows[0].ID, clean(p.r.Source.Devices(" ")))))
+		command := fmt.Sprintf("migimg preflight --explain %s %s", rows[0].ID, clean(p.r.Source.Devices(" ")))
+		line := p.t.Format(" What it means and what to do:  %s", command)
+		if columns(line) > p.o.Width {
+			line = p.t.Format(" What it means and what to do:  %s", "\n   "+command)
+		}
+		for l := range strings.Lines(line) {
+			p.line("%s", strings.TrimRight(l, " \n"))
+		}
 	}
 }
 

@@ -10,62 +10,15 @@ import (
 	"migimg/preflight/targets"
 )
 
-// Targets writes what is known of the targets as Markdown: one table, and a
-// section for each with its commands, restrictions and sources. docs/targets.md
-// holds it.
+// Targets writes what is known of the targets as a Markdown table, with links to the
+// page of each (Target): the index in docs/targets.md.
 func Targets(w io.Writer, ts []*targets.Target) error {
 	b := bufio.NewWriter(w)
 	line := func(format string, a ...any) { fmt.Fprintf(b, format+"\n", a...) } // bufio keeps the first error for Flush
-	line("| id | what | formats, best first | limits | starts by | drivers | data source | as of |")
-	line("|---|---|---|---|---|---|---|---|")
+	line("| id | what | formats, best first | limits | starts by | as of |")
+	line("|---|---|---|---|---|---|")
 	for _, t := range ts {
-		line("| `%s` | %s | %s | %s | %s | %s | %s | %s |", t.ID, cell(t.Title), cell(names(t.Formats)), cell(limits(t)),
-			cell(starts(t)), cell(drivers(t)), cell(names(t.Datasources)), t.AsOf)
-	}
-	for _, t := range ts {
-		line("")
-		line("### %s", t.ID)
-		line("")
-		line("%s.", markdown(t.Title))
-		if t.Family != "" {
-			line("`--target %s` chooses it too.", t.Family)
-		}
-		for _, c := range t.Commands {
-			line("")
-			line("    %s", c.Text)
-			if note := remark(c.Fact); note != "" {
-				line("")
-				line("(%s: %s.)", c.Step, markdown(note))
-			}
-		}
-		line("")
-		for _, r := range t.Restrictions {
-			line("- %s%s", markdown(r.Text), mark(r.Fact))
-		}
-		for _, x := range t.Extra {
-			line("- %s: %s%s.", strings.Join(x.Any, " or "), markdown(x.Why), mark(x.Fact))
-		}
-		var ids []string
-		for id := range t.Errors {
-			ids = append(ids, id)
-		}
-		slices.Sort(ids)
-		for i, id := range ids {
-			if i == 0 {
-				line("")
-				line("What the importer answers to a failed check:")
-				line("")
-			}
-			line("- `%s`: %s", id, markdown(t.Errors[id]))
-		}
-		for i, s := range t.Sources {
-			if i == 0 {
-				line("")
-				line("Sources:")
-				line("")
-			}
-			line("- %s, %s: %s", markdown(s.Title), s.Date, markdown(s.Ref))
-		}
+		line("| [`%s`](targets/%[1]s.md) | %s | %s | %s | %s | %s |", t.ID, cell(t.Title), cell(names(t.Formats)), cell(limits(t)), cell(starts(t)), t.AsOf)
 	}
 	return b.Flush()
 }
@@ -79,14 +32,6 @@ func mark(f targets.Fact) string {
 		return " (old)"
 	}
 	return ""
-}
-
-// remark is a command's note, and that it is not certain.
-func remark(f targets.Fact) string {
-	if f.Sure == targets.Doubtful {
-		return strings.TrimPrefix(f.Note+"; not confirmed", "; ")
-	}
-	return f.Note
 }
 
 func names(n targets.Names) string {

@@ -1,7 +1,6 @@
 package targets
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 )
@@ -20,7 +19,7 @@ func (s *Set) Choose(names ...string) ([]*Target, error) {
 	for _, name := range names {
 		found := s.find(name)
 		if len(found) == 0 {
-			return nil, fmt.Errorf("%w %q: known are %s", ErrUnknown, name, strings.Join(s.names(), ", "))
+			return nil, &UnknownError{Name: name, Known: s.names()}
 		}
 		for _, t := range found {
 			if !slices.Contains(out, t) {

@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 //go:embed *.json
@@ -122,6 +123,19 @@ func IDs() ([]string, error) {
 
 // ErrUnknown is what Load answers to an id that there is no file for.
 var ErrUnknown = errors.New("unknown target")
+
+// UnknownError is an ErrUnknown that says what there is. Of a family, the name in
+// Known is followed by " (all of it)".
+type UnknownError struct {
+	Name  string
+	Known []string
+}
+
+func (e *UnknownError) Error() string {
+	return fmt.Sprintf("%v %q: known are %s", ErrUnknown, e.Name, strings.Join(e.Known, ", "))
+}
+
+func (e *UnknownError) Unwrap() error { return ErrUnknown }
 
 // Load returns the embedded targets with the given ids or families, in that
 // order and each once.
