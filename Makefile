@@ -6,7 +6,10 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 
-VERSION ?= $(shell git -c safe.directory=$(CURDIR) describe --tags --always --dirty 2>/dev/null || echo devel)
+GIT := git -c safe.directory=$(CURDIR)
+VERSION ?= $(shell $(GIT) describe --tags --always --dirty 2>/dev/null || echo devel)
+COMMIT ?= $(shell $(GIT) rev-parse HEAD 2>/dev/null)
+DATE ?= $(shell TZ=UTC $(GIT) log -1 --date=format-local:%Y-%m-%dT%H:%M:%SZ --format=%cd 2>/dev/null)
 FUZZTIME ?= 30s
 PKG ?= ./...
 
@@ -17,11 +20,12 @@ help: ## list the targets
 
 build: ## the program: build/migimg (static)
 	@mkdir -p build
-	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)' -o build/migimg ./cmd/migimg
+	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.date=$(DATE)' -o build/migimg ./cmd/migimg
 
-man: build ## the man page and completions: build/migimg.8, build/migimg.bash, build/migimg.fish
+man: build ## the man page and completions: build/migimg.8, build/migimg.bash, .zsh and .fish
 	build/migimg generate man >build/migimg.8
 	build/migimg generate bash >build/migimg.bash
+	build/migimg generate zsh >build/migimg.zsh
 	build/migimg generate fish >build/migimg.fish
 
 demo: build ## a small disk with an OS on it: mount, copy as four formats, check, verify (DEMO_BOOT=1 boots the copy)

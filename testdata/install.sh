@@ -77,6 +77,8 @@ test             rsync            rsync
 test             rclone           rclone
 test             aws              awscli
 test             versitygw        go:github.com/versity/versitygw/cmd/versitygw@v1.8.0
+test             zsh              zsh
+test             fish             fish
 test             nbdkit           nbdkit
 test             nbdfuse          libnbd-bin nbdfuse
 test             file             file
