@@ -19,7 +19,10 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	app := newApp()
-	err := app.RunContext(ctx, flagsFirst(app, os.Args))
+	args, err := commandLine(os.Args)
+	if err == nil {
+		err = app.RunContext(ctx, flagsFirst(app, args))
+	}
 	code, message := exitCode(err)
 	if message {
 		fmt.Fprintln(os.Stderr, "migimg:", err)
