@@ -13,7 +13,7 @@ DATE ?= $(shell TZ=UTC $(GIT) log -1 --date=format-local:%Y-%m-%dT%H:%M:%SZ --fo
 FUZZTIME ?= 30s
 PKG ?= ./...
 
-.PHONY: help build man demo test mutations test-unit test-integration golden fuzz bench bench-compress bench-s3 bench-maps bench-tracker bench-stall torture boots matrix look lint clean
+.PHONY: help build man demo test mutations test-unit test-integration golden fuzz bench bench-compress bench-s3 bench-maps bench-tracker bench-stall torture boots matrix look dist packages-test lint clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -93,6 +93,14 @@ matrix: ## what is carried against what is used, per filesystem, variant and fil
 
 look: ## pictures of report.html in Chromium, to be looked at: build/look
 	testdata/look.sh
+
+dist: ## deb, rpm, apk and tarballs for amd64 and arm64, their bill of materials and sums: build/dist
+	testdata/install.sh dist
+	packaging/dist.sh
+
+packages-test: ## what make dist makes, installed in Debian 11, 12 and 13, mounting by units and fstab there, uninstalled; in QEMU (SUITES=bookworm)
+	testdata/install.sh dist
+	packaging/tests/packages.sh $(SUITES)
 
 lint: ## gofmt, go vet, staticcheck, golangci-lint, shellcheck, file sizes, import directions
 	testdata/install.sh lint

@@ -1,0 +1,177 @@
+#!/bin/sh
+# Runs in a fresh Debian (root.sh) with /dev/vdb to show: installs, mounts in every way,
+# and removes, first the deb, then the rpm. Says on the console what it has seen, and at
+# the end "all of it", or stops at the first thing that is wrong.
+set -eu
+cd /run/job
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C DEBIAN_FRONTEND=noninteractive
+say() { echo "guest.sh: $*"; }
+fail() {
+    say "WRONG: $*"
+    systemctl --no-pager --full status 'migimg@*' 'mnt-*' 2>&1 | tail -n 40 || true
+    exit 1
+}
+ended() { [ "$1" = 0 ] || say "stopped with exit code $1"; }
+trap 'ended $?' EXIT
+
+# Everything that is on the root filesystem, but what package managers keep about
+# themselves, logs, and systemd's state.
+files() {
+    find / -xdev \( -path /var/lib/dpkg -o -path /var/lib/rpm -o -path /var/log -o -path /var/cache \
+        -o -path /var/lib/systemd -o -path /usr/lib/sysimage -o -path /tmp -o -path /var/tmp \) -prune \
+        -o -printf '%y %m %u:%g %s %p %l\n' | awk '$1 != "d" {print; next} {print $1, $2, $3, $5}' | sort
+}
+
+holds() { # holds MOUNTPOINT: the images are those of the disk
+    for f in disk.qcow2 disk.vhd disk.vmdk disk.raw preflight.json; do
+        [ -s "$1/$f" ] || fail "$1 has no $f"
+    done
+    mkdir -p /tmp/inside
+    mount -o ro,loop,offset=1048576 "$1/disk.raw" /tmp/inside
+    (cd /tmp/inside && sha256sum --quiet -c SUMS) || fail "the files in $1/disk.raw are not those of the disk"
+    umount /tmp/inside
+}
+gone() { # gone MOUNTPOINT
+    ! grep -q " $1 fuse.migimg " /proc/self/mounts || fail "$1 is still mounted"
+    i=0
+    while pidof migimg >/dev/null; do
+        i=$((i + 1))
+        [ $i -lt 60 ] || fail "a migimg still runs: $(pidof migimg)"
+        sleep 1
+    done
+}
+
+uses() { # all that an installed package is for
+    migimg version --format json | tr -d '\n '
+    echo
+    man -w migimg mount.migimg >/dev/null || fail "no man page"
+
+    # --- the unit
+    systemctl start migimg@vdb.service || fail "migimg@vdb does not start"
+    holds /run/migimg/vdb
+    case $(systemctl show -p StatusText migimg@vdb.service) in
+    *"serving /dev/vdb at /run/migimg/vdb"*) ;;
+    *) fail "the unit's status is $(systemctl show -p StatusText migimg@vdb.service)" ;;
+    esac
+    migimg verify /run/migimg/vdb >/dev/null || fail "verify"
+    systemctl reload migimg@vdb.service
+    systemctl stop migimg@vdb.service
+    [ "$(systemctl is-failed migimg@vdb.service)" = inactive ] || fail "migimg@vdb ended as $(systemctl is-failed migimg@vdb.service)"
+    gone /run/migimg/vdb
+    [ ! -e /run/migimg/vdb ] || fail "/run/migimg/vdb is left"
+    say "unit: mounted, verified, reloaded, stopped"
+
+    # A longer name, options, another mount point.
+    mkdir -p '/mnt/with space'
+    printf '%s\n' 'MIGIMG_OPTIONS=--target "tencent,kvm" --bwlimit 500M' 'MIGIMG_MOUNTPOINT="/mnt/with space"' \
+        >'/etc/migimg/disk-by\x2did-virtio\x2dDATA.conf'
+    systemctl start 'migimg@disk-by\x2did-virtio\x2dDATA.service' || fail "the unit of /dev/disk/by-id/virtio-DATA does not start"
+    [ -d '/mnt/with space/targets/tencent' ] || fail "MIGIMG_OPTIONS had no effect"
+    [ -d '/mnt/with space/targets/kvm' ] || fail "quotes in MIGIMG_OPTIONS had no effect"
+    systemctl stop 'migimg@disk-by\x2did-virtio\x2dDATA.service'
+    rm '/etc/migimg/disk-by\x2did-virtio\x2dDATA.conf'
+    rmdir '/mnt/with space'
+    say "unit: /dev/disk/by-id/virtio-DATA with options, at a path with a space"
+
+    # The running root filesystem, in the unit's confinement: frozen for a moment, pinned.
+    systemctl start migimg@vda.service || fail "migimg@vda does not start"
+    migimg status /run/migimg/vda --format json >/tmp/status
+    consistency=$(sed -n '/"consistency"/,/}/s/.*"level": "\(.*\)".*/\1/p' /tmp/status | head -n 1)
+    [ "$consistency" = pinned ] || fail "the root filesystem is $consistency, not pinned: $(head -c 2000 /tmp/status)"
+    say "unit: the running root filesystem, $consistency, drift: $(migimg status /run/migimg/vda | sed -n 's/^drift *//p')"
+    # Its process is killed: nothing is left of the mount, and the unit can start again.
+    systemctl kill -s KILL --kill-who=main migimg@vda.service
+    i=0
+    while [ "$(systemctl is-failed migimg@vda.service)" != failed ]; do
+        i=$((i + 1))
+        [ $i -lt 60 ] || fail "the unit does not notice that it was killed"
+        sleep 1
+    done
+    gone /run/migimg/vda
+    touch /var/tmp/not-frozen && rm /var/tmp/not-frozen
+    systemctl start migimg@vda.service || fail "migimg@vda does not start again"
+    systemctl stop migimg@vda.service
+    say "unit: killed, tidied up, started again"
+
+    # --- mount(8), with all that fstab can say
+    mkdir -p /mnt/migimg
+    cp /etc/fstab /tmp/fstab
+    echo '/dev/vdb /mnt/migimg migimg nofail,target="tencent,kvm",x-systemd.device-timeout=5min 0 0' >>/etc/fstab
+    systemctl daemon-reload
+    mount /mnt/migimg || fail "mount /mnt/migimg"
+    holds /mnt/migimg
+    [ -d /mnt/migimg/targets/kvm ] || fail 'target="tencent,kvm" had no effect'
+    mount -a 2>&1 || fail "mount -a, with what is mounted"
+    [ "$(grep -c ' fuse.migimg ' /proc/self/mounts)" = 1 ] || fail "mount -a mounted a second time"
+    umount /mnt/migimg
+    gone /mnt/migimg
+    mount -a || fail "mount -a"
+    migimg umount /mnt/migimg
+    gone /mnt/migimg
+    # As at the start of the server: systemd's own unit of that line.
+    systemctl start mnt-migimg.mount || fail "mnt-migimg.mount"
+    holds /mnt/migimg
+    systemctl stop mnt-migimg.mount
+    gone /mnt/migimg
+    say "fstab: mount, mount -a twice, umount, systemd's unit of the line"
+    cp /tmp/fstab /etc/fstab
+    echo '/dev/vdb /mnt/migimg migimg ro,noauto,x-systemd.automount,x-systemd.idle-timeout=1h 0 0' >>/etc/fstab
+    systemctl daemon-reload
+    systemctl start mnt-migimg.automount
+    timeout 300 ls /mnt/migimg/disk.vhd >/dev/null || fail "the automount does not mount"
+    holds /mnt/migimg
+    systemctl stop mnt-migimg.automount mnt-migimg.mount
+    gone /mnt/migimg
+    say "fstab: automount"
+    cp /tmp/fstab /etc/fstab
+    systemctl daemon-reload
+    mount -t migimg -o target=tencent /dev/vdb /mnt/migimg || fail "mount -t migimg"
+    [ -d /mnt/migimg/targets/tencent ] || fail "-o target had no effect"
+    umount /mnt/migimg
+    gone /mnt/migimg
+    say "mount -t migimg"
+}
+
+removal() { # removal REMOVE: with mounts in use, idle, and units enabled
+    systemctl enable migimg@vdb.service 2>/dev/null
+    systemctl start migimg@vdb.service
+    exec 3</run/migimg/vdb/disk.raw
+    if $1 >/tmp/remove.log 2>&1; then
+        fail "removed while an image was being read"
+    fi
+    grep -q "/run/migimg/vdb is mounted" /tmp/remove.log || fail "the refusal does not say why: $(cat /tmp/remove.log)"
+    [ "$(head -c 512 <&3 | wc -c)" = 512 ] || fail "the reader has lost its image"
+    exec 3<&-
+    mount -t migimg /dev/vdb /mnt/migimg
+    $1 >/tmp/remove.log 2>&1 || fail "not removed: $(cat /tmp/remove.log)"
+    gone /mnt/migimg
+    gone /run/migimg/vdb
+    [ ! -e /run/migimg ] || fail "/run/migimg is left: $(ls /run/migimg)"
+    rmdir /mnt/migimg
+}
+
+say "$(sed -n 's/^PRETTY_NAME=//p' /etc/os-release), Linux $(uname -r), $(systemctl --version | head -n 1), $(mount --version | cut -d'(' -f1)"
+udevadm settle
+files >/tmp/before
+
+dpkg -i migimg.deb >/tmp/install.log 2>&1 || fail "dpkg -i: $(cat /tmp/install.log)"
+uses
+case $(systemd-analyze security --no-pager migimg@vdb.service 2>/dev/null | tail -n 1) in
+*level*) say "systemd-analyze security: $(systemd-analyze security --no-pager migimg@vdb.service | tail -n 1 | grep -o 'level.*: [0-9.]*')" ;;
+esac
+dpkg -i migimg.deb >/tmp/install.log 2>&1 || fail "installing it again: $(cat /tmp/install.log)"
+removal 'dpkg --remove migimg'
+[ -f /etc/migimg/migimg.conf ] || fail "dpkg --remove took the configuration, too"
+dpkg --purge migimg >/dev/null 2>&1
+files >/tmp/after
+diff /tmp/before /tmp/after || fail "the deb has left something"
+say "deb: removed, nothing left"
+
+# This system's rpm knows of no package, and so of no /bin/sh.
+rpm -i --nodeps migimg.rpm || fail "rpm -i"
+uses
+removal 'rpm -e migimg'
+files >/tmp/after
+diff /tmp/before /tmp/after || fail "the rpm has left something"
+say "rpm: installed, used, removed, nothing left"
+say "all of it"
