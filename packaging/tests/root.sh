@@ -79,7 +79,7 @@ After=multi-user.target
 
 [Service]
 Type=oneshot
-ExecStart=/bin/sh -c 'mkdir -p /run/job && tar -C /run/job -xf /dev/vdc && exec /run/job/run'
+ExecStart=/bin/sh -c 'mkdir -p /run/job && tar -C /run/job -xf /dev/vdc && exec sh /run/job/run'
 ExecStopPost=/bin/sh -c 'echo "job: $SERVICE_RESULT $EXIT_STATUS"; systemctl poweroff --force --no-block'
 StandardInput=null
 StandardOutput=tty
