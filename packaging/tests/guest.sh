@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs in a fresh Debian (root.sh) with /dev/vdb to show: installs, mounts in every way,
+# Runs in a fresh Debian (root.sh) with the virtio disk DATA to show: installs, mounts in every way,
 # and removes, first the deb, then the rpm. Says on the console what it has seen, and at
 # the end "all of it", or stops at the first thing that is wrong.
 set -eu
@@ -8,17 +8,25 @@ export PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C DEBIAN_FRONTEND=noninteractiv
 say() { echo "guest.sh: $*"; }
 fail() {
     say "WRONG: $*"
-    systemctl --no-pager --full status 'migimg@*' 'mnt-*' 2>&1 | tail -n 40 || true
     exit 1
 }
-ended() { [ "$1" = 0 ] || say "stopped with exit code $1"; }
+ended() {
+    [ "$1" != 0 ] || return 0
+    say "stopped with exit code $1"
+    systemctl --no-pager --full --failed 2>&1 || true
+    journalctl --no-pager -b -n 60 2>&1 | grep -v ' kernel: ' || true
+}
 trap 'ended $?' EXIT
+
+# Which is vda and which vdb is not the same at every start.
+root=$(basename "$(readlink -f /dev/disk/by-id/virtio-ROOT)")
+data=$(basename "$(readlink -f /dev/disk/by-id/virtio-DATA)")
 
 # Everything that is on the root filesystem, but what package managers keep about
 # themselves, logs, and systemd's state.
 files() {
     find / -xdev \( -path /var/lib/dpkg -o -path /var/lib/rpm -o -path /var/log -o -path /var/cache \
-        -o -path /var/lib/systemd -o -path /usr/lib/sysimage -o -path /tmp -o -path /var/tmp \) -prune \
+        -o -path /var/lib/systemd -o -path /usr/lib/sysimage -o -name .rpmdb -o -path /tmp -o -path /var/tmp \) -prune \
         -o -printf '%y %m %u:%g %s %p %l\n' | awk '$1 != "d" {print; next} {print $1, $2, $3, $5}' | sort
 }
 
@@ -47,18 +55,18 @@ uses() { # all that an installed package is for
     man -w migimg mount.migimg >/dev/null || fail "no man page"
 
     # --- the unit
-    systemctl start migimg@vdb.service || fail "migimg@vdb does not start"
-    holds /run/migimg/vdb
-    case $(systemctl show -p StatusText migimg@vdb.service) in
-    *"serving /dev/vdb at /run/migimg/vdb"*) ;;
-    *) fail "the unit's status is $(systemctl show -p StatusText migimg@vdb.service)" ;;
+    systemctl start "migimg@$data.service" || fail "migimg@$data does not start"
+    holds "/run/migimg/$data"
+    case $(systemctl show -p StatusText "migimg@$data.service") in
+    *"serving /dev/$data at /run/migimg/$data"*) ;;
+    *) fail "the unit's status is $(systemctl show -p StatusText "migimg@$data.service")" ;;
     esac
-    migimg verify /run/migimg/vdb >/dev/null || fail "verify"
-    systemctl reload migimg@vdb.service
-    systemctl stop migimg@vdb.service
-    [ "$(systemctl is-failed migimg@vdb.service)" = inactive ] || fail "migimg@vdb ended as $(systemctl is-failed migimg@vdb.service)"
-    gone /run/migimg/vdb
-    [ ! -e /run/migimg/vdb ] || fail "/run/migimg/vdb is left"
+    migimg verify "/run/migimg/$data" >/tmp/verify 2>&1 || fail "verify"
+    systemctl reload "migimg@$data.service"
+    systemctl stop "migimg@$data.service"
+    [ "$(systemctl is-failed "migimg@$data.service")" = inactive ] || fail "migimg@$data ended as $(systemctl is-failed "migimg@$data.service")"
+    gone "/run/migimg/$data"
+    [ ! -e "/run/migimg/$data" ] || fail "/run/migimg/$data is left"
     say "unit: mounted, verified, reloaded, stopped"
 
     # A longer name, options, another mount point.
@@ -74,29 +82,29 @@ uses() { # all that an installed package is for
     say "unit: /dev/disk/by-id/virtio-DATA with options, at a path with a space"
 
     # The running root filesystem, in the unit's confinement: frozen for a moment, pinned.
-    systemctl start migimg@vda.service || fail "migimg@vda does not start"
-    migimg status /run/migimg/vda --format json >/tmp/status
+    systemctl start "migimg@$root.service" || fail "migimg@$root does not start"
+    migimg status "/run/migimg/$root" --format json >/tmp/status
     consistency=$(sed -n '/"consistency"/,/}/s/.*"level": "\(.*\)".*/\1/p' /tmp/status | head -n 1)
     [ "$consistency" = pinned ] || fail "the root filesystem is $consistency, not pinned: $(head -c 2000 /tmp/status)"
-    say "unit: the running root filesystem, $consistency, drift: $(migimg status /run/migimg/vda | sed -n 's/^drift *//p')"
+    say "unit: the running root filesystem, $consistency, drift: $(migimg status "/run/migimg/$root" | sed -n 's/^drift *//p')"
     # Its process is killed: nothing is left of the mount, and the unit can start again.
-    systemctl kill -s KILL --kill-who=main migimg@vda.service
+    systemctl kill -s KILL --kill-who=main "migimg@$root.service"
     i=0
-    while [ "$(systemctl is-failed migimg@vda.service)" != failed ]; do
+    while [ "$(systemctl is-failed "migimg@$root.service")" != failed ]; do
         i=$((i + 1))
         [ $i -lt 60 ] || fail "the unit does not notice that it was killed"
         sleep 1
     done
-    gone /run/migimg/vda
+    gone "/run/migimg/$root"
     touch /var/tmp/not-frozen && rm /var/tmp/not-frozen
-    systemctl start migimg@vda.service || fail "migimg@vda does not start again"
-    systemctl stop migimg@vda.service
+    systemctl start "migimg@$root.service" || fail "migimg@$root does not start again"
+    systemctl stop "migimg@$root.service"
     say "unit: killed, tidied up, started again"
 
     # --- mount(8), with all that fstab can say
     mkdir -p /mnt/migimg
     cp /etc/fstab /tmp/fstab
-    echo '/dev/vdb /mnt/migimg migimg nofail,target="tencent,kvm",x-systemd.device-timeout=5min 0 0' >>/etc/fstab
+    echo "/dev/$data /mnt/migimg migimg nofail,target=\"tencent,kvm\",x-systemd.device-timeout=5min 0 0" >>/etc/fstab
     systemctl daemon-reload
     mount /mnt/migimg || fail "mount /mnt/migimg"
     holds /mnt/migimg
@@ -115,7 +123,7 @@ uses() { # all that an installed package is for
     gone /mnt/migimg
     say "fstab: mount, mount -a twice, umount, systemd's unit of the line"
     cp /tmp/fstab /etc/fstab
-    echo '/dev/vdb /mnt/migimg migimg ro,noauto,x-systemd.automount,x-systemd.idle-timeout=1h 0 0' >>/etc/fstab
+    echo "/dev/$data /mnt/migimg migimg ro,noauto,x-systemd.automount,x-systemd.idle-timeout=1h 0 0" >>/etc/fstab
     systemctl daemon-reload
     systemctl start mnt-migimg.automount
     timeout 300 ls /mnt/migimg/disk.vhd >/dev/null || fail "the automount does not mount"
@@ -125,7 +133,7 @@ uses() { # all that an installed package is for
     say "fstab: automount"
     cp /tmp/fstab /etc/fstab
     systemctl daemon-reload
-    mount -t migimg -o target=tencent /dev/vdb /mnt/migimg || fail "mount -t migimg"
+    mount -t migimg -o target=tencent "/dev/$data" /mnt/migimg || fail "mount -t migimg"
     [ -d /mnt/migimg/targets/tencent ] || fail "-o target had no effect"
     umount /mnt/migimg
     gone /mnt/migimg
@@ -133,19 +141,19 @@ uses() { # all that an installed package is for
 }
 
 removal() { # removal REMOVE: with mounts in use, idle, and units enabled
-    systemctl enable migimg@vdb.service 2>/dev/null
-    systemctl start migimg@vdb.service
-    exec 3</run/migimg/vdb/disk.raw
+    systemctl enable "migimg@$data.service" 2>/dev/null
+    systemctl start "migimg@$data.service"
+    exec 3<"/run/migimg/$data/disk.raw"
     if $1 >/tmp/remove.log 2>&1; then
         fail "removed while an image was being read"
     fi
-    grep -q "/run/migimg/vdb is mounted" /tmp/remove.log || fail "the refusal does not say why: $(cat /tmp/remove.log)"
+    grep -q "/run/migimg/$data is mounted" /tmp/remove.log || fail "the refusal does not say why: $(cat /tmp/remove.log)"
     [ "$(head -c 512 <&3 | wc -c)" = 512 ] || fail "the reader has lost its image"
     exec 3<&-
-    mount -t migimg /dev/vdb /mnt/migimg
+    mount -t migimg "/dev/$data" /mnt/migimg
     $1 >/tmp/remove.log 2>&1 || fail "not removed: $(cat /tmp/remove.log)"
     gone /mnt/migimg
-    gone /run/migimg/vdb
+    gone "/run/migimg/$data"
     [ ! -e /run/migimg ] || fail "/run/migimg is left: $(ls /run/migimg)"
     rmdir /mnt/migimg
 }
@@ -156,8 +164,8 @@ files >/tmp/before
 
 dpkg -i migimg.deb >/tmp/install.log 2>&1 || fail "dpkg -i: $(cat /tmp/install.log)"
 uses
-case $(systemd-analyze security --no-pager migimg@vdb.service 2>/dev/null | tail -n 1) in
-*level*) say "systemd-analyze security: $(systemd-analyze security --no-pager migimg@vdb.service | tail -n 1 | grep -o 'level.*: [0-9.]*')" ;;
+case $(systemd-analyze security --no-pager "migimg@$data.service" 2>/dev/null | tail -n 1) in
+*level*) say "systemd-analyze security: $(systemd-analyze security --no-pager "migimg@$data.service" | tail -n 1 | grep -o 'level.*: [0-9.]*')" ;;
 esac
 dpkg -i migimg.deb >/tmp/install.log 2>&1 || fail "installing it again: $(cat /tmp/install.log)"
 removal 'dpkg --remove migimg'

@@ -67,10 +67,10 @@ boot() { # boot SUITE: runs the job in it
     # -snapshot: its scratch files go below TMPDIR.
     qemu-system-x86_64 -machine pc -accel tcg -cpu max -m 768 -display none -vga none -nic none -no-reboot -monitor none \
         -serial "file:$log" -snapshot -kernel "$disk.vmlinuz" -initrd "$disk.initrd" \
-        -append "root=/dev/vda rw console=ttyS0 quiet" \
-        -drive "file=$disk,format=raw,if=none,id=root" -device virtio-blk-pci,drive=root \
+        -append "root=LABEL=root rw console=ttyS0 quiet" \
+        -drive "file=$disk,format=raw,if=none,id=root" -device virtio-blk-pci,drive=root,serial=ROOT \
         -drive "file=$work/data.img,format=raw,if=none,id=data" -device virtio-blk-pci,drive=data,serial=DATA \
-        -drive "file=$work/job.tar,format=raw,if=none,id=job" -device virtio-blk-pci,drive=job </dev/null &
+        -drive "file=$work/job.tar,format=raw,if=none,id=job" -device virtio-blk-pci,drive=job,serial=JOB </dev/null &
     qemu=$!
     # It powers off at the end, or is taken away.
     while kill -0 "$qemu" 2>/dev/null && [ $((SECONDS - start)) -lt "${BOOT_TIMEOUT:-2400}" ]; do sleep 1; done

@@ -79,7 +79,7 @@ After=multi-user.target
 
 [Service]
 Type=oneshot
-ExecStart=/bin/sh -c 'mkdir -p /run/job && tar -C /run/job -xf /dev/vdc && exec sh /run/job/run'
+ExecStart=/bin/sh -c 'udevadm settle && mkdir -p /run/job && tar -C /run/job -xf /dev/disk/by-id/virtio-JOB && exec sh /run/job/run'
 ExecStopPost=/bin/sh -c 'echo "job: $SERVICE_RESULT $EXIT_STATUS"; systemctl poweroff --force --no-block'
 StandardInput=null
 StandardOutput=tty
@@ -87,6 +87,8 @@ StandardError=tty
 TTYPath=/dev/ttyS0
 TimeoutStartSec=infinity
 UNIT
+# A getty hangs up the console when it starts.
+ln -s /dev/null "$root/etc/systemd/system/serial-getty@ttyS0.service"
 mkdir -p "$root/etc/systemd/system/default.target.wants" "$root/etc/systemd/system.conf.d"
 ln -s ../job.service "$root/etc/systemd/system/default.target.wants/job.service"
 # An emulated processor on a busy machine is slow.
