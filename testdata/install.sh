@@ -87,6 +87,8 @@ dist             rpm              rpm
 dist             git              git
 dist             jq               jq
 test             versitygw        go:github.com/versity/versitygw/cmd/versitygw@v1.8.0
+test             man              man-db
+test             pgrep            procps
 test             zsh              zsh
 test             fish             fish
 test             nbdkit           nbdkit
