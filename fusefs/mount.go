@@ -12,7 +12,6 @@ import (
 
 	"github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
-	"golang.org/x/sys/unix"
 )
 
 // maxRead is the largest request that the kernel sends, in bytes; Linux 4.20
@@ -151,8 +150,7 @@ func checkPoint(point string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	auto := automount(abs)
-	if !auto && Dead(abs) {
+	if Dead(abs) {
 		if err := RemoveDead(abs); err != nil {
 			return "", fmt.Errorf("%s is a dead mount that cannot be removed: %w", abs, err)
 		}
@@ -165,8 +163,6 @@ func checkPoint(point string) (string, error) {
 		return "", fmt.Errorf("mount point %s is a symbolic link; name the directory itself", abs)
 	case !st.IsDir():
 		return "", fmt.Errorf("mount point %s is not a directory", abs)
-	case auto:
-		return abs, nil
 	}
 	entries, err := os.ReadDir(abs)
 	if err != nil {
@@ -176,17 +172,4 @@ func checkPoint(point string) (string, error) {
 		return "", fmt.Errorf("mount point %s is not empty", abs)
 	}
 	return abs, nil
-}
-
-// automount says whether the directory waits for what is mounted there (autofs, of an
-// x-systemd.automount): whoever looked into it would wait for the mount that we are
-// making. With O_PATH nobody waits (open(2)).
-func automount(dir string) bool {
-	fd, err := unix.Open(dir, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return false
-	}
-	defer unix.Close(fd)
-	var st unix.Statfs_t
-	return unix.Fstatfs(fd, &st) == nil && st.Type == unix.AUTOFS_SUPER_MAGIC
 }
