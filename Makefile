@@ -6,22 +6,26 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 
-VERSION ?= $(shell git -c safe.directory=$(CURDIR) describe --tags --always --dirty 2>/dev/null || echo devel)
+GIT := git -c safe.directory=$(CURDIR)
+VERSION ?= $(shell $(GIT) describe --tags --always --dirty 2>/dev/null || echo devel)
+COMMIT ?= $(shell $(GIT) rev-parse HEAD 2>/dev/null)
+DATE ?= $(shell TZ=UTC $(GIT) log -1 --date=format-local:%Y-%m-%dT%H:%M:%SZ --format=%cd 2>/dev/null)
 FUZZTIME ?= 30s
 PKG ?= ./...
 
-.PHONY: vulncheck scorecard scorecard-long help build man demo test mutations test-unit test-integration golden fuzz bench bench-compress bench-s3 bench-maps bench-tracker bench-merge bench-stall torture boots matrix look docs lint clean
+.PHONY: vulncheck scorecard scorecard-long help build man demo test mutations test-unit test-integration golden fuzz bench bench-compress bench-s3 bench-maps bench-tracker bench-merge bench-stall torture boots matrix look docs dist packages-test lint clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## the program: build/migimg (static)
 	@mkdir -p build
-	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)' -o build/migimg ./cmd/migimg
+	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.date=$(DATE)' -o build/migimg ./cmd/migimg
 
-man: build ## the man page and completions: build/migimg.8, build/migimg.bash, build/migimg.fish
+man: build ## the man page and completions: build/migimg.8, build/migimg.bash, .zsh and .fish
 	build/migimg generate man >build/migimg.8
 	build/migimg generate bash >build/migimg.bash
+	build/migimg generate zsh >build/migimg.zsh
 	build/migimg generate fish >build/migimg.fish
 
 demo: build ## a small disk with an OS on it: mount, copy as four formats, check, verify (DEMO_BOOT=1 boots the copy)
@@ -108,6 +112,14 @@ look: ## pictures of report.html in Chromium, to be looked at: build/look
 docs: ## the pages as a site with a search, by Sphinx: build/docs/index.html
 	testdata/install.sh docs
 	MIGIMG_VERSION=$(VERSION) testdata/docs.sh
+
+dist: ## deb, rpm, apk and tarballs for amd64 and arm64, their bill of materials and sums: build/dist
+	testdata/install.sh dist
+	packaging/dist.sh
+
+packages-test: ## what make dist makes, installed in Debian 11, 12 and 13, mounting by units and fstab there, uninstalled; in QEMU (SUITES=bookworm)
+	testdata/install.sh dist
+	packaging/tests/packages.sh $(SUITES)
 
 lint: ## gofmt, go vet, staticcheck, golangci-lint, shellcheck, file sizes, import directions
 	testdata/install.sh lint

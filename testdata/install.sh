@@ -2,7 +2,7 @@
 # Installs what `make demo`, `make test` and `make bench` need on Debian 12/13
 # and Ubuntu 22.04/24.04: only what is missing, quietly, as often as you like.
 #
-#   testdata/install.sh [demo|test|bench|lint|look|docs|torture|boots]...      (default: demo test)
+#   testdata/install.sh [demo|test|bench|lint|look|docs|torture|boots|dist]...      (default: demo test)
 #
 # A row is: the groups that need it, the program or the file, the packages that bring it
 # (the releases name some differently: all of them that exist are installed). A
@@ -77,7 +77,21 @@ test             7z               p7zip-full 7zip
 test             rsync            rsync
 test             rclone           rclone
 test             aws              awscli
+test,dist        nfpm             go:github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
+dist             cyclonedx-gomod  go:github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
+dist             lintian          lintian
+dist             mmdebstrap       mmdebstrap
+dist             mkfs.ext4        e2fsprogs
+dist             sfdisk           fdisk
+dist             qemu-system-x86_64  qemu-system-x86 seabios
+dist             rpm              rpm
+dist             git              git
+dist             jq               jq
 test             versitygw        go:github.com/versity/versitygw/cmd/versitygw@v1.8.0
+test             man              man-db
+test             pgrep            procps
+test             zsh              zsh
+test             fish             fish
 test             nbdkit           nbdkit
 test             nbdfuse          libnbd-bin nbdfuse
 test             file             file

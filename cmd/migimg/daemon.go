@@ -19,9 +19,11 @@ const (
 	readyFD  = 3
 )
 
-// daemonize starts this program again in a session of its own and waits until
-// its mount is usable. Until then the daemon's messages go to our stderr, and
-// its failure is ours.
+// daemonize starts this program again and waits until its mount is usable. Until
+// then the daemon's messages go to our stderr, its failure is ours, and it is in our
+// process group: where systemd mounts because somebody has looked into an automount
+// point, that group alone is let through to it (autofs), everybody else waits for the
+// mount.
 func daemonize(ctx context.Context) error {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -35,7 +37,6 @@ func daemonize(ctx context.Context) error {
 	p, err := os.StartProcess(self, os.Args, &os.ProcAttr{
 		Env:   append(os.Environ(), readyEnv+"=1"),
 		Files: []*os.File{nil, os.Stdout, os.Stderr, w},
-		Sys:   &syscall.SysProcAttr{Setsid: true},
 	})
 	w.Close()
 	if err != nil {
@@ -57,7 +58,7 @@ func daemonize(ctx context.Context) error {
 }
 
 // ready tells whoever waits that the mount is usable, and lets go of the
-// terminal and of every directory.
+// terminal, of every directory and of the process group.
 func ready() error {
 	signal.Ignore(syscall.SIGHUP, syscall.SIGPIPE)
 	if os.Getenv(readyEnv) == "" {
@@ -73,6 +74,9 @@ func ready() error {
 		return errors.New("nobody waits for the daemon")
 	}
 	defer w.Close()
+	if _, err := unix.Setsid(); err != nil {
+		return fmt.Errorf("beginning a session: %w", err)
+	}
 	if err := os.Chdir("/"); err != nil {
 		return err
 	}

@@ -6,13 +6,34 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// bashCompletion asks the program itself what may come next.
+// The completions ask the program itself for commands and options; everything else is
+// a file.
 const bashCompletion = `_migimg() {
-    local next
-    next=$("${COMP_WORDS[@]:0:COMP_CWORD}" --generate-bash-completion 2>/dev/null)
-    COMPREPLY=($(compgen -W "$next" -- "${COMP_WORDS[COMP_CWORD]}"))
+    local cur=${COMP_WORDS[COMP_CWORD]} next=
+    if [ "$COMP_CWORD" = 1 ]; then
+        next=$("${COMP_WORDS[0]}" --generate-bash-completion 2>/dev/null)
+    elif [[ $cur == -* ]]; then
+        next=$("${COMP_WORDS[0]}" "${COMP_WORDS[1]}" "$cur" --generate-bash-completion 2>/dev/null)
+    fi
+    COMPREPLY=($(compgen -W "$next" -- "$cur"))
 }
 complete -o default -o bashdefault -F _migimg migimg
+`
+
+const zshCompletion = `#compdef migimg
+_migimg() {
+    local -a next
+    if (( CURRENT == 2 )); then
+        next=("${(@f)$(${words[1]} --generate-bash-completion 2>/dev/null)}")
+    elif [[ ${words[CURRENT]} == -* ]]; then
+        next=("${(@f)$(${words[1]} ${words[2]} ${words[CURRENT]} --generate-bash-completion 2>/dev/null)}")
+    else
+        _files
+        return
+    fi
+    compadd -a next
+}
+_migimg "$@"
 `
 
 // generateCommand prints what a package installs beside the program. It is
@@ -20,11 +41,11 @@ complete -o default -o bashdefault -F _migimg migimg
 func generateCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "generate",
-		Usage:     "print the man page (man), the completion for a shell (bash, fish), the table of the targets (targets) or the page of one (its name)",
-		ArgsUsage: "man|bash|fish|targets|TARGET",
+		Usage:     "print the man page (man), the completion for a shell (bash, zsh, fish), the table of the targets (targets) or the page of one (its name)",
+		ArgsUsage: "man|bash|zsh|fish|targets|TARGET",
 		Hidden:    true,
 		Action: func(c *cli.Context) error {
-			args, err := arguments(c, "man|bash|fish|targets|TARGET")
+			args, err := arguments(c, "man|bash|zsh|fish|targets|TARGET")
 			if err != nil {
 				return err
 			}
@@ -34,6 +55,8 @@ func generateCommand() *cli.Command {
 				text, err = c.App.ToManWithSection(8)
 			case "bash":
 				text = bashCompletion
+			case "zsh":
+				text = zshCompletion
 			case "fish":
 				text, err = c.App.ToFishCompletion()
 			case "targets":

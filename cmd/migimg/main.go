@@ -20,7 +20,10 @@ func main() {
 	defer stop()
 	cli.HelpPrinterCustom = printHelp(cli.HelpPrinterCustom)
 	app := newApp()
-	err := app.RunContext(ctx, flagsFirst(app, os.Args))
+	args, err := commandLine(os.Args)
+	if err == nil {
+		err = app.RunContext(ctx, flagsFirst(app, args))
+	}
 	code, message := exitCode(err)
 	if message {
 		fmt.Fprintln(os.Stderr, "migimg:", err)

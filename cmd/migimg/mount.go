@@ -48,9 +48,11 @@ hang all the same, run migimg thaw --all.
 			&cli.UintFlag{Name: "uid", Usage: "owner of the files", DefaultText: "the mounting user"},
 			&cli.UintFlag{Name: "gid", Usage: "group of the files", DefaultText: "the mounting user's"},
 			&cli.StringFlag{Name: "mode", Usage: "permission bits of the files, octal; they are never writable", DefaultText: "0400"},
-			&cli.StringSliceFlag{Name: "o", Usage: "options as mount(8) passes them: OPT[=VALUE],..."},
+			&cli.StringSliceFlag{Name: "o", Usage: "options as mount(8) passes them: OPT[=VALUE],...; a value with commas stands in double quotes"},
 			&cli.BoolFlag{Name: "digest", Usage: "hash the images while they are read: the attributes user.migimg.sha256 and .crc64 appear once a file has been read (takes about a second of processor time for each GiB)"},
 			&cli.BoolFlag{Name: "debug", Usage: "log every request (with -f)"},
+			&cli.BoolFlag{Name: sloppyFlag, Hidden: true},
+			&cli.BoolFlag{Name: fakeFlag, Hidden: true},
 		}, slices.Concat(compressFlags(), momentFlags(), loadFlags(), logFlags(), reportFlags(), sourceFlags())...),
 		Action: func(c *cli.Context) error {
 			if err := mountOptions(c); err != nil {
@@ -85,6 +87,9 @@ hang all the same, run migimg thaw --all.
 			if !ro.all {
 				o.targets, o.targetWords = ro.targets, strings.Split(c.String("target"), ",")
 			}
+			if c.Bool(fakeFlag) {
+				return nil
+			}
 			if err := checkPoint(point); err != nil {
 				return err
 			}
@@ -115,6 +120,9 @@ func mountLogged(c *cli.Context, devices []string, point string, o sourceOptions
 	}
 	log.with("mount", mountPoint)
 	o.progress, o.tell, o.moment.log = newProgress(), log.tell, log.opts.paths()
+	if err := notify("STATUS=reading the filesystems of " + strings.Join(devices, ", ")); err != nil {
+		return err
+	}
 	s, err := open(c.Context, devices, o)
 	o.progress.done()
 	if err != nil {
@@ -154,7 +162,8 @@ func mountLogged(c *cli.Context, devices []string, point string, o sourceOptions
 	if err != nil {
 		return err
 	}
-	if err := ready(); err != nil {
+	err = errors.Join(ready(), notify("READY=1", fmt.Sprintf("STATUS=serving %s at %s", s.named(), mountPoint)))
+	if err != nil {
 		return errors.Join(err, server.Unmount())
 	}
 	if o.usable != nil {
@@ -181,12 +190,14 @@ func serve(ctx context.Context, server *fusefs.Server, gone <-chan struct{}, log
 	again := make(chan os.Signal, 1)
 	signal.Notify(again, syscall.SIGINT, syscall.SIGTERM)
 	defer signal.Stop(again)
+	_ = notify("STOPPING=1") // a mount ends also where nobody hears it
 	for busy := false; ; busy = true {
 		err := server.Unmount()
 		if !errors.Is(err, fusefs.ErrBusy) {
 			return err
 		}
 		if !busy {
+			_ = notify("STATUS=waiting for the last reader")
 			log.tell(slog.LevelWarn, err.Error()+"; it ends with its last reader, or at the next signal")
 		}
 		select {
@@ -301,45 +312,4 @@ func permissionsFrom(c *cli.Context) (permissions, error) {
 		return p, errors.New("--uid, --gid and --mode have no effect without --allow-other")
 	}
 	return p, nil
-}
-
-// mountOptions takes -o OPT,... as mount(8) passes them: migimg's own options by
-// their long names, and the ones that every mount helper has to put up with.
-func mountOptions(c *cli.Context) error {
-	for _, list := range c.StringSlice("o") {
-		for _, opt := range strings.Split(list, ",") {
-			name, value, hasValue := strings.Cut(opt, "=")
-			switch name {
-			case "", "ro", "defaults", "nosuid", "nodev", "noexec", "noatime", "nodiratime", "relatime", "auto", "noauto", "user", "nouser", "nofail", "_netdev", "default_permissions":
-				continue
-			case "rw", "suid", "dev", "exec":
-				return fmt.Errorf("-o %s is impossible: a migimg mount is always ro,nosuid,nodev,noexec", name)
-			}
-			if strings.HasPrefix(name, "x-") || strings.HasPrefix(name, "X-") || strings.HasPrefix(name, "comment") {
-				continue
-			}
-			flag := strings.ReplaceAll(name, "_", "-")
-			if flag == "o" || !hasFlag(c.Command, flag) {
-				return fmt.Errorf("-o %s: there is no such option; see migimg mount --help", name)
-			}
-			if !hasValue {
-				value = "true"
-			}
-			if err := c.Set(flag, value); err != nil {
-				return fmt.Errorf("-o %s: %w", opt, err)
-			}
-		}
-	}
-	return nil
-}
-
-func hasFlag(cmd *cli.Command, name string) bool {
-	for _, f := range cmd.Flags {
-		for _, n := range f.Names() {
-			if n == name {
-				return true
-			}
-		}
-	}
-	return false
 }

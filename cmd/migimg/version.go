@@ -8,8 +8,10 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// version is set by the linker; a build without it takes the module's.
-var version string
+// What the linker sets: the version, the commit that it was built from, and when that
+// was made (RFC 3339). A build without them takes the module's version, and says
+// nothing of the others.
+var version, commit, date string
 
 func versionString() string {
 	if version != "" {
@@ -31,12 +33,22 @@ func versionCommand() *cli.Command {
 				return err
 			}
 			if c.String("format") == "json" {
-				return writeJSON(c.App.Writer, map[string]string{
-					"version": versionString(), "go": runtime.Version(), "os": runtime.GOOS, "arch": runtime.GOARCH,
-				})
+				return writeJSON(c.App.Writer, versionDocument{versionString(), commit, date, runtime.Version(), runtime.GOOS, runtime.GOARCH})
 			}
 			_, err := fmt.Fprintln(c.App.Writer, "migimg", versionString())
 			return err
 		},
 	}
+}
+
+// versionDocument is what `migimg version --format json` prints.
+type versionDocument struct {
+	Version string `json:"version"`
+	// Commit and Date, that of the commit, are missing from builds that were not made by
+	// `make`.
+	Commit string `json:"commit,omitempty"`
+	Date   string `json:"date,omitempty"`
+	Go     string `json:"go"`
+	OS     string `json:"os"`
+	Arch   string `json:"arch"`
 }
