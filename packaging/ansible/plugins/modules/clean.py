@@ -11,6 +11,7 @@ short_description: Ends what migimg.migimg.export has begun on a host, and remov
 description:
   - An export that still goes on is ended. What is mounted below I(work_dir) is unmounted, with its readers ended,
     and the folder is removed. Ending a mount thaws what it froze.
+  - What Ansible unpacked for an export that was killed is removed from the folder for temporary files, too.
 attributes:
   check_mode:
     support: full
@@ -46,10 +47,16 @@ ended:
   returned: success
 """
 
+import glob
 import os
+import tempfile
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.migimg.migimg.plugins.module_utils.host import Failure, Lock, mounts_below, remove, run, stop
+
+
+def payloads():
+    return sorted(glob.glob(os.path.join(tempfile.gettempdir(), "ansible_migimg.migimg.export_payload_*")))
 
 
 def clean(p, check_mode):
@@ -59,12 +66,14 @@ def clean(p, check_mode):
         there = ["process %d" % holder] if holder else []
         if os.path.lexists(work) or mounts_below(work):
             there.append(work)
-        return there
+        return there + payloads()
     ended = []
     if holder:
         stop([holder], 60)  # it undoes what it has begun
         ended.append("ended process %d" % holder)
     ended += remove(work, p["program"])
+    for path in payloads():  # nobody uses them any more
+        ended += remove(path, p["program"])
     if p["thaw"]:
         out = run([p["program"], "thaw"] + p["thaw"])[1].decode("utf-8", "replace")
         ended += [line for line in out.splitlines() if line.endswith(": thawed")]
