@@ -10,7 +10,7 @@ VERSION ?= $(shell git -c safe.directory=$(CURDIR) describe --tags --always --di
 FUZZTIME ?= 30s
 PKG ?= ./...
 
-.PHONY: help build man demo test mutations test-unit test-integration golden fuzz bench bench-compress bench-s3 bench-maps bench-tracker bench-stall torture boots matrix look lint clean
+.PHONY: help build man demo test mutations test-unit test-integration test-fleet golden fuzz bench bench-compress bench-s3 bench-maps bench-tracker bench-stall torture boots matrix look lint clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,10 @@ test-unit: ## seconds, no root, no programs
 test-integration: ## real disks and second readers, as root (PKG=./blockmap/... for a part)
 	testdata/install.sh test demo
 	testdata/gotest.sh integration $(PKG)
+
+test-fleet: ## six servers in namespaces, exported by the Ansible collection to an S3 server; one loses its power
+	testdata/install.sh test fleet
+	testdata/gotest.sh fleet ./packaging/ansible
 
 golden: ## write the golden texts of plans and maps and the page of the targets anew; look at git diff afterwards
 	MIGIMG_UPDATE_GOLDEN=1 go test -count=1 ./encoders/...
