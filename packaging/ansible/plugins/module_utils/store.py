@@ -64,11 +64,18 @@ class Store(object):
             raise Failure("%s: the storage knows no MD5 of it" % path)
         return out[0]
 
+    def _kind(self):
+        """The kind of storage: of ":s3:bucket", or as RCLONE_CONFIG_NAME_TYPE says of "name:bucket"."""
+        remote = self.folder.lstrip(":").partition(":")[0].partition(",")[0]
+        if self.folder.startswith(":"):
+            return remote
+        return self.env.get("RCLONE_CONFIG_%s_TYPE" % remote.upper().replace("-", "_"))
+
     def forget_parts(self, names):
         """Removes what was sent of uploads that were killed, of objects whose names
         begin so. rclone takes the end of its path for the beginning of names, and
         drops a slash there: the folder host1 alone would mean host10's as well."""
-        if self.folder.startswith(":s3"):
+        if self._kind() == "s3":
             self._run("backend", "cleanup", "-o", "max-age=1s", self.path(names))
 
     @contextlib.contextmanager
