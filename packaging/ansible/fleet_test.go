@@ -30,9 +30,10 @@ var tools = []string{"ansible-playbook", "sshd", "ssh", "ssh-keygen", "sudo", "i
 func TestFleet(t *testing.T) {
 	need.Root(t)
 	need.Tool(t, tools...)
-	f := newFleet(t)
+	f, all := newFleet(t), t
 
 	t.Run("the first run", func(t *testing.T) {
+		f.limit = "500k"
 		over, cut := make(chan bool), make(chan bool)
 		go func() {
 			defer close(cut)
@@ -46,6 +47,7 @@ func TestFleet(t *testing.T) {
 			f.hosts["dying"].off(t)
 		}()
 		r := f.play(t)
+		f.limit = ""
 		close(over)
 		<-cut
 		r.check(t, map[string]string{"healthy": "exported", "blocked": "blocked", "lvm": "exported", "two": "exported exported", "busy": "exported", "dying": "unreachable"})
@@ -59,8 +61,8 @@ func TestFleet(t *testing.T) {
 			t.Errorf("of a disk that is blocked there is %v", got)
 		}
 	})
-	f.hosts["dying"].start(t, f.net)
 	t.Run("the second run does what was not done", func(t *testing.T) {
+		f.hosts["dying"].start(all, f.net)
 		if !f.uploading(t, "wave-1/dying") {
 			t.Error("no parts are left of the upload that was cut")
 		}
@@ -179,7 +181,7 @@ func (f *fleet) overwritten(t *testing.T) {
 func (f *fleet) killed(t *testing.T) {
 	h := f.hosts["dying"]
 	exportOf := func(wave string) []string {
-		return []string{"--tags", "export", "--limit", "dying", "-e", "migimg_export_remote=:s3:images/" + wave}
+		return []string{"--tags", "install,export", "--limit", "dying", "-e", "migimg_export_remote=:s3:images/" + wave}
 	}
 	export := func(wave string) <-chan result {
 		c := make(chan result, 1)
@@ -190,6 +192,7 @@ func (f *fleet) killed(t *testing.T) {
 		t.Helper()
 		eventually(t, "the upload of "+wave, func() bool { return f.uploading(t, wave+"/dying") })
 	}
+	f.limit = "1M"
 	first := export("wave-2")
 	begun("wave-2")
 	h.run(t, `p=$(cat /run/migimg-fleet/lock); kill -9 $p $(cat /proc/$p/task/$p/children)`)
@@ -217,6 +220,7 @@ func (f *fleet) killed(t *testing.T) {
 		t.Errorf("while another export went on: %s", r.said)
 	}
 
+	f.limit = "200k"
 	third := export("wave-3")
 	begun("wave-3")
 	if r := f.play(t, "--tags", "clean", "--limit", "dying"); r.changed["dying"] != 1 {
@@ -299,7 +303,7 @@ func (f *fleet) playbookCommand(ctx context.Context, t testing.TB, args ...strin
 	args = append([]string{"-i", filepath.Join(f.dir, "inventory.yml"), f.playbook}, args...)
 	cmd := f.net.command("ansible-playbook", args...)
 	c := exec.CommandContext(ctx, cmd.Args[0], cmd.Args[1:]...)
-	c.Env = append([]string{"ANSIBLE_SSH_CONTROL_PATH_DIR=" + tempDir(t)}, f.env...)
+	c.Env = append([]string{"ANSIBLE_SSH_CONTROL_PATH_DIR=" + tempDir(t), "FLEET_LIMIT=" + f.limit}, f.env...)
 	return c
 }
 

@@ -161,7 +161,7 @@ func run(t testing.TB, name string, args ...string) string {
 // eventually waits for a condition that another process makes true.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for begun := time.Now(); time.Since(begun) < time.Minute; time.Sleep(20 * time.Millisecond) {
+	for begun := time.Now(); time.Since(begun) < 3*time.Minute; time.Sleep(20 * time.Millisecond) {
 		if ok() {
 			return
 		}

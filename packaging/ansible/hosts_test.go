@@ -125,7 +125,7 @@ echo up
 exec /usr/sbin/sshd -D -e -f /run/sshd_config
 `
 
-// start boots the host at a switch.
+// start boots the host at a switch. It is on until the end of t.
 func (h *host) start(t testing.TB, n *network) {
 	t.Helper()
 	disks := ""

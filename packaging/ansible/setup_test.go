@@ -22,6 +22,7 @@ type fleet struct {
 	dir      string
 	playbook string
 	env      []string // of ansible-playbook
+	limit    string   // what the host "dying" sends at most, so that there is time to disturb it
 
 	mu   sync.Mutex
 	told string
@@ -53,7 +54,7 @@ func newFleet(t *testing.T) *fleet {
 		{"lvm", "lvm", "", "migimg_export_verify: full, migimg_export_fresh: 0"},
 		{"two", "two second", "", "migimg_export_verify: checksum"},
 		{"busy", "busy", writer, ""},
-		{"dying", "dying", "", "migimg_export_bwlimit: 3M"},
+		{"dying", "dying", "", `migimg_export_bwlimit: "{{ lookup('ansible.builtin.env', 'FLEET_LIMIT') }}"`},
 	} {
 		x := &host{name: h.name, ip: fmt.Sprintf("10.77.0.%d", 11+i), dir: filepath.Join(f.dir, h.name), script: h.script}
 		f.hosts[h.name] = x
