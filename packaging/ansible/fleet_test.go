@@ -6,6 +6,7 @@ package ansible
 import (
 	"bytes"
 	"context"
+	"encoding/csv"
 	"fmt"
 	"os"
 	"os/exec"
@@ -95,6 +96,30 @@ func TestFleet(t *testing.T) {
 	t.Run("clean", func(t *testing.T) { f.clean(t) })
 	if seen := f.seen(); seen != "" {
 		t.Errorf("the key of the storage was in the arguments of %s", seen)
+	}
+}
+
+// checkReport: all hosts are in it, with the disks that they have.
+func (f *fleet) checkReport(t *testing.T) {
+	t.Helper()
+	file, err := os.Open(filepath.Join(f.dir, "report", "fleet.csv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	rows, err := csv.NewReader(file).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	host, disks, verdict := slices.Index(rows[0], "host"), slices.Index(rows[0], "devices"), slices.Index(rows[0], "verdict")
+	if min(host, disks, verdict) < 0 || len(rows) != 1+len(f.hosts) {
+		t.Fatalf("the report of %d hosts: %q", len(f.hosts), rows)
+	}
+	for _, r := range rows[1:] {
+		h := f.hosts[r[host]]
+		if h == nil || len(strings.Fields(r[disks])) != len(h.disks) || (r[verdict] == "blocked") != (r[host] == "blocked") {
+			t.Errorf("the report has %q for %q", r, rows[0])
+		}
 	}
 }
 

@@ -81,7 +81,7 @@ func newFleet(t *testing.T) *fleet {
     migimg_targets: [kvm]
     migimg_install_binary: `+program+`
     migimg_preflight_dir: `+filepath.Join(f.dir, "preflight")+`
-    migimg_preflight_merge: []
+    migimg_preflight_report: `+filepath.Join(f.dir, "report")+`
     migimg_export_remote: ":s3:images/wave-1"
     migimg_export_environment: {RCLONE_S3_PROVIDER: Other, RCLONE_S3_ENDPOINT: "`+storeURL+`", RCLONE_S3_REGION: us-east-1}
     migimg_export_secrets:
@@ -115,7 +115,7 @@ func (f *fleet) setup(t testing.TB) {
 		t.Fatal(err)
 	}
 	f.playbook = filepath.Join(here, "example", "site.yml")
-	f.env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C.UTF-8", "HOME=" + home, "TMPDIR=" + home, "PYTHONDONTWRITEBYTECODE=1",
+	f.env = []string{"PATH=" + filepath.Dir(program) + ":" + os.Getenv("PATH"), "LC_ALL=C.UTF-8", "HOME=" + home, "TMPDIR=" + home, "PYTHONDONTWRITEBYTECODE=1",
 		"ANSIBLE_CONFIG=" + filepath.Join(here, "example", "ansible.cfg"), "ANSIBLE_COLLECTIONS_PATH=" + filepath.Join(f.dir, "collections"), "ANSIBLE_NOCOLOR=1",
 		"ANSIBLE_SSH_ARGS=-F /dev/null -o ControlMaster=auto -o ControlPersist=60s -o ServerAliveInterval=2 -o ServerAliveCountMax=3 -o UserKnownHostsFile=" + filepath.Join(f.dir, "known_hosts"),
 		"FLEET_KEY_ID=migimg", "FLEET_SECRET_KEY=" + f.store.secret}
