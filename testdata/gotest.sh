@@ -1,17 +1,17 @@
 #!/bin/bash
 # Runs Go tests and fails where one was skipped, too.
 #
-#   testdata/gotest.sh unit|integration [PACKAGE]...      (default ./...)
+#   testdata/gotest.sh unit|integration|fleet [PACKAGE]...      (default ./...)
 #
 # unit: everything without a build tag. integration: the packages that have tests
 # with the tag `integration`, two at a time, as root (it starts itself again
-# through sudo). MIGIMG_CI=1 makes internal/need fail a test that lacks something.
+# through sudo). fleet: the same with the tag `fleet` as well. MIGIMG_CI=1 makes internal/need fail a test that lacks something.
 # Shown are failures and a line per package; build/test-KIND.log has all of it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export PATH="$PATH:/usr/local/go/bin:/usr/local/sbin:/usr/sbin:/sbin:$PWD/build/bin"
 
-kind=${1:?usage: gotest.sh unit|integration [PACKAGE]...}
+kind=${1:?usage: gotest.sh unit|integration|fleet [PACKAGE]...}
 shift
 if [ $# -gt 0 ] && [ "$*" != ./... ]; then
     :
@@ -24,9 +24,9 @@ fi
 flags=(-count=1 -v)
 case $kind in
 unit) ;;
-integration)
+integration | fleet)
     # Two packages at a time: much of it is waiting for disks and programs.
-    flags+=(-tags=integration -p=2 -timeout=20m)
+    flags+=("-tags=integration,$kind" -p=2 -timeout=20m)
     if [ "$(id -u)" != 0 ]; then
         go mod download # as the user: root only reads the module cache
         exec sudo env "PATH=$PATH" "GOMODCACHE=$(go env GOMODCACHE)" "GOPROXY=$(go env GOPROXY)" \
@@ -34,7 +34,7 @@ integration)
             "$0" "$kind" "$@"
     fi
     ;;
-*) echo "gotest.sh: $kind is not unit or integration" >&2; exit 1 ;;
+*) echo "gotest.sh: $kind is not unit, integration or fleet" >&2; exit 1 ;;
 esac
 
 mkdir -p build

@@ -2,12 +2,14 @@
 # Installs what `make demo`, `make test` and `make bench` need on Debian 12/13
 # and Ubuntu 22.04/24.04: only what is missing, quietly, as often as you like.
 #
-#   testdata/install.sh [demo|test|bench|lint|look|docs|torture|boots|dist]...      (default: demo test)
+#   testdata/install.sh [demo|test|bench|lint|look|docs|torture|boots|dist|fleet]...      (default: demo test)
 #
 # A row is: the groups that need it, the program or the file, the packages that bring it
 # (the releases name some differently: all of them that exist are installed). A
 # program that no package of this release brings is named at the end; the tests
 # that need it fail then, and exit code 1 says so.
+#
+# openssh-server, of the group fleet, is started by Debian once it is installed.
 #
 # go:PACKAGE@VERSION is a program that is built from a Go module, into build/bin.
 set -euo pipefail
@@ -114,6 +116,14 @@ test             lzop             lzop
 test             fallocate        util-linux
 test             fstrim           util-linux
 test             ionice           util-linux
+fleet            ansible-playbook ansible-core
+fleet            ansible-lint     ansible-lint
+fleet            sshd             openssh-server
+fleet            ssh              openssh-client
+fleet            ip               iproute2
+fleet            nsenter          util-linux
+fleet            useradd          passwd
+fleet            fusermount       fuse3
 bench            time             time
 bench            xmount           xmount
 bench,torture    fio              fio
