@@ -15,6 +15,9 @@ type Scanned struct {
 	Files   *blockmap.Files
 	// Pin are the volumes to pin: those that are frozen, and were understood.
 	Pin []*blockmap.VolumeInfo
+	// Torn is why one that is frozen was not understood although its kind is known;
+	// empty where there is none. It may not have stood still.
+	Torn string
 	// Around are volumes that hold others, of which to pin what is in none of these:
 	// partition tables, boot code, what LVM and md write about themselves.
 	Around []*blockmap.VolumeInfo

@@ -27,6 +27,8 @@ type Tracker interface {
 	// Epoch says of any range whether it was written since the last Epoch, or since
 	// the tracker started. What is being written counts for both.
 	Epoch() (written func(off, n int64) bool, err error)
+	// Written says whether any of [off, off+n) was written since the last Epoch.
+	Written(off, n int64) bool
 }
 
 // Scan maps the device as dev shows it. The volumes that are called frozen have
@@ -49,7 +51,7 @@ type Plan struct {
 	// the last Epoch.
 	Also func(*Scanned) iter.Seq[blockmap.Range]
 	// Limit is how long they may be frozen for; two seconds by default. It is tried
-	// three times.
+	// three times, as is a freeze during which something was written.
 	Limit time.Duration
 }
 
@@ -76,8 +78,14 @@ const (
 	rounds = 2
 )
 
-// errTooLong is that the structures could not be read in time.
-var errTooLong = errors.New("reading the filesystems' structures took too long")
+// Another try may go better after these.
+var (
+	// errTooLong is that the structures could not be read in time.
+	errTooLong = errors.New("reading the filesystems' structures took too long")
+	// errMoving is that the kernel did not keep its word: ext4 with data=journal, under
+	// load, commits to its journal after FIFREEZE has returned (seen with Linux 6.18).
+	errMoving = errors.New("a filesystem was written to although it was frozen")
+)
 
 // Take freezes, maps, pins and thaws. Where it fails, nothing stays frozen.
 func Take(ctx context.Context, p Plan) (*Taken, error) {
@@ -89,13 +97,14 @@ func Take(ctx context.Context, p Plan) (*Taken, error) {
 		return nil, err
 	}
 	t := &taking{Plan: p, store: store}
-	for try := 1; ; try++ {
+	for {
+		t.try++
 		taken, err := t.take(ctx)
 		if err == nil {
-			taken.Tries = try
+			taken.Tries = t.try
 			return taken, nil
 		}
-		if ctx.Err() != nil || try == maxTries || !errors.Is(err, errTooLong) {
+		if ctx.Err() != nil || t.try == maxTries || !errors.Is(err, errTooLong) && !errors.Is(err, errMoving) {
 			store.Close()
 			return nil, err
 		}
@@ -105,6 +114,7 @@ func Take(ctx context.Context, p Plan) (*Taken, error) {
 type taking struct {
 	Plan
 	store *Store
+	try   int
 }
 
 func (t *taking) take(ctx context.Context) (*Taken, error) {
@@ -189,7 +199,28 @@ func (t *taking) underFreeze(ctx context.Context, asked time.Time) (*Taken, erro
 	if err != nil {
 		return nil, late(ctx, err)
 	}
+	if err := t.still(s); err != nil {
+		return nil, err
+	}
 	return &Taken{Scanned: *s, Store: t.store, Read: read}, nil
+}
+
+// still says whether what is frozen stood still while it was read.
+func (t *taking) still(s *Scanned) error {
+	if s.Torn != "" && t.try < maxTries {
+		return fmt.Errorf("%w: %s", errMoving, s.Torn)
+	}
+	if t.Tracker == nil {
+		return nil
+	}
+	for _, v := range s.Pin {
+		for r := range v.Device() {
+			if t.Tracker.Written(r.Off, r.Len) {
+				return fmt.Errorf("%w: volume %s (%s)", errMoving, v.Name, v.Type)
+			}
+		}
+	}
+	return nil
 }
 
 // held yields what the store has to hold.

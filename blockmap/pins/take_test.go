@@ -25,6 +25,7 @@ type server struct {
 	truth   []byte // when it was frozen last
 	freezes int
 	thawErr error
+	leaks   int   // so many freezes let a write through
 	bad     int64 // a byte that cannot be read, if not 0
 	slow    time.Duration
 }
@@ -90,6 +91,20 @@ func (s *server) Epoch() (func(off, n int64) bool, error) {
 		}
 		return false
 	}, nil
+}
+
+func (s *server) Written(off, n int64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.frozen && s.freezes <= s.leaks && off <= 4096 && off+n > 4096 {
+		return true
+	}
+	for b := off / blockSize; b*blockSize < off+n; b++ {
+		if s.written[b] {
+			return true
+		}
+	}
+	return false
 }
 
 // newServer has a disk of 1 MiB and a bit that is being written until the test
@@ -179,6 +194,28 @@ func TestTake(t *testing.T) {
 				taken.Store.Close()
 			}
 		})
+	}
+}
+
+// TestLeakingFreeze: what was written to while it was frozen is frozen again, and given
+// up if that does not help.
+func TestLeakingFreeze(t *testing.T) {
+	for leaks, tries := range []int{1, 2, 3, 0} {
+		s, dev := newServer(t)
+		s.leaks = leaks
+		taken, err := Take(t.Context(), Plan{Options: Options{Memory: 1 << 30}, Dev: dev, Scan: scan, Freezer: s, Tracker: s})
+		switch {
+		case tries == 0:
+			if !errors.Is(err, errMoving) {
+				t.Errorf("%d freezes leak: %v, want %v", leaks, err, errMoving)
+			}
+			continue
+		case err != nil:
+			t.Fatal(err)
+		case taken.Tries != tries:
+			t.Errorf("%d freezes leak: %d tries, want %d", leaks, taken.Tries, tries)
+		}
+		taken.Store.Close()
 	}
 }
 

@@ -204,6 +204,8 @@ func (s *source) scanner(uses []device.Use, o sourceOptions) pins.Scan {
 				x.Around = append(x.Around, v)
 			case frozen(v.Name) && v.Whole == "":
 				x.Pin = append(x.Pin, v)
+			case frozen(v.Name) && strings.HasPrefix(v.Type, "ext"): // see pins.errMoving; the next freeze may hold
+				x.Torn = fmt.Sprintf("%s (%s): %s", v.Name, v.Type, v.Whole)
 			}
 		}
 		return x, nil
