@@ -7,7 +7,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/csv"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -62,6 +61,7 @@ func TestFleet(t *testing.T) {
 			t.Errorf("of a disk that is blocked there is %v", got)
 		}
 	})
+	t.Run("the merged report", func(t *testing.T) { f.checkReport(t) })
 	t.Run("the second run does what was not done", func(t *testing.T) {
 		f.hosts["dying"].start(all, f.net)
 		if !f.uploading(t, "wave-1/dying") {
@@ -94,7 +94,7 @@ func TestFleet(t *testing.T) {
 	t.Run("other bytes of the same plan", func(t *testing.T) { f.overwritten(t) })
 	t.Run("killed on the host", func(t *testing.T) { f.killed(t) })
 	t.Run("clean", func(t *testing.T) { f.clean(t) })
-	if seen := f.seen(); seen != "" {
+	for _, seen := range f.seen() {
 		t.Errorf("the key of the storage was in the arguments of %s", seen)
 	}
 }
@@ -273,8 +273,10 @@ sleep 1000 </run/migimg-fleet/mnt/disk.raw >/dev/null 2>&1 &`)
 	}
 	f.play(t, "--tags", "clean", "-e", extra)
 	for name, h := range f.hosts {
-		if out := h.run(t, fmt.Sprintf("grep -rl %s /run/written /tmp || :", f.store.secret)); out != "" {
-			t.Errorf("%s: the key of the storage is in %s", name, out)
+		grep := h.command("grep -rlFf - /run/written /tmp || [ $? = 1 ]")
+		grep.Stdin = strings.NewReader(f.store.secret)
+		if out, err := try(t, grep); out != "" || err != nil {
+			t.Errorf("%s: the key of the storage is in %s (%v)", name, out, err)
 		}
 		if left := h.left(t); len(left) > 0 {
 			t.Errorf("%s: left are %s", name, strings.Join(left, "\n"))

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -25,7 +26,7 @@ type fleet struct {
 	limit    string   // what the host "dying" sends at most, so that there is time to disturb it
 
 	mu   sync.Mutex
-	told string
+	told []string // the programs that had the storage's key in their arguments
 }
 
 // writer keeps a filesystem busy: it overwrites in place, and it appends.
@@ -145,14 +146,16 @@ func (f *fleet) watch(done <-chan struct{}) {
 		for _, name := range files {
 			if b, err := os.ReadFile(name); err == nil && bytes.Contains(b, []byte(f.store.secret)) {
 				f.mu.Lock()
-				f.told = string(bytes.ReplaceAll(b, []byte{0}, []byte{' '}))
+				if arguments := string(bytes.ReplaceAll(b, []byte{0}, []byte{' '})); !slices.Contains(f.told, arguments) {
+					f.told = append(f.told, arguments)
+				}
 				f.mu.Unlock()
 			}
 		}
 	}
 }
 
-func (f *fleet) seen() string {
+func (f *fleet) seen() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.told
