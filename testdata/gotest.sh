@@ -18,7 +18,7 @@ if [ $# -gt 0 ] && [ "$*" != ./... ]; then
 elif [ "$kind" = unit ]; then
     set -- ./...
 else # the others' tests were run as unit tests
-    mapfile -t with < <(grep -rl --include='*_test.go' --exclude-dir=build '^//go:build integration' . | sed 's,/[^/]*$,,' | sort -u)
+    mapfile -t with < <(grep -rl --include='*_test.go' --exclude-dir=build '^//go:build integration$' . | sed 's,/[^/]*$,,' | sort -u)
     set -- "${with[@]}"
 fi
 flags=(-count=1 -v)
