@@ -23,7 +23,31 @@ func TestMountedElsewhere(t *testing.T) {
 	if err := os.Mkdir(point, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("unshare", "-m", "--propagation", "private", "sh", "-ec", `mount "$0" "$1"; echo mounted; read wait`, dev+"p1", point)
+	elsewhere(t, `mount "$0" "$1"`, dev+"p1", point)
+	s := statusOf(t, mountMigimg(t, dev))
+	if s.Consistency.Level != levelPinned || s.Consistency.Pins == nil {
+		t.Errorf("%+v, want it pinned", s.Consistency)
+	}
+	if u := s.Source.Uses; len(u) != 1 || !u[0].Write || !strings.HasSuffix(u[0].Point, "/root"+point) {
+		t.Errorf("in use by %v", u)
+	}
+}
+
+// TestUmountElsewhere: a mount namespace that has a copy of the mount does not keep it
+// from ending.
+func TestUmountElsewhere(t *testing.T) {
+	need.Tool(t, "unshare")
+	path, _ := fragmentedDisk().make(t)
+	point := mountMigimg(t, path)
+	elsewhere(t, "true")
+	run(t, program, "umount", point)
+}
+
+// elsewhere runs a command in a mount namespace of its own, which is there until the test
+// ends.
+func elsewhere(t *testing.T, command string, args ...string) {
+	t.Helper()
+	cmd := exec.Command("unshare", append([]string{"-m", "--propagation", "private", "sh", "-ec", command + "; echo done; read wait"}, args...)...)
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -36,14 +60,7 @@ func TestMountedElsewhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { in.Close(); _ = cmd.Wait() })
-	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || line != "mounted\n" {
+	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || line != "done\n" {
 		t.Fatalf("%q, %v", line, err)
-	}
-	s := statusOf(t, mountMigimg(t, dev))
-	if s.Consistency.Level != levelPinned || s.Consistency.Pins == nil {
-		t.Errorf("%+v, want it pinned", s.Consistency)
-	}
-	if u := s.Source.Uses; len(u) != 1 || !u[0].Write || !strings.HasSuffix(u[0].Point, "/root"+point) {
-		t.Errorf("in use by %v", u)
 	}
 }

@@ -193,6 +193,10 @@ func serve(ctx context.Context, server *fusefs.Server, gone <-chan struct{}, log
 	_ = notify("STOPPING=1") // a mount ends also where nobody hears it
 	for busy := false; ; busy = true {
 		err := server.Unmount()
+		if errors.Is(err, syscall.EINVAL) {
+			log.tell(slog.LevelWarn, "unmounted, but for copies of the mount in other mount namespaces, which are dead from now on")
+			return nil
+		}
 		if !errors.Is(err, fusefs.ErrBusy) {
 			return err
 		}

@@ -89,6 +89,7 @@ func waitGone(pid int, point string) error {
 	p := newProgress()
 	defer p.done()
 	p.say("migimg: waiting for the daemon of %s (process %d) to clean up and end", point, pid)
+	told := false
 	for start := time.Now(); time.Since(start) < endWait; time.Sleep(10 * time.Millisecond) {
 		if errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) || zombie(pid) {
 			return nil
@@ -98,6 +99,10 @@ func waitGone(pid int, point string) error {
 		}
 		if _, still := isMountpoint(point); still {
 			return busy(point, fusefs.ErrBusy)
+		}
+		if !told { // a mount namespace that was made meanwhile has it still, and nobody there ends it
+			told = true
+			_ = syscall.Kill(pid, syscall.SIGTERM)
 		}
 	}
 	return fmt.Errorf("%s is unmounted, but its daemon (process %d) has not ended in %v", point, pid, endWait)
