@@ -62,8 +62,8 @@ hang all the same, run migimg thaw --all.
 			if err != nil {
 				return err
 			}
-			if len(devices) == 1 && wrongOrder(devices[0], point) {
-				return fmt.Errorf("%s is a directory: the DEVICE comes first: migimg mount %s %[1]s", devices[0], point)
+			if err := checkOrder(devices, point); err != nil {
+				return err
 			}
 			ro, err := reportOptionsFrom(c)
 			if err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 
 	"migimg/fusefs"
@@ -57,9 +58,21 @@ func checkPoint(point string) error {
 	return err
 }
 
-// wrongOrder says whether the arguments of mount are in the wrong order.
-func wrongOrder(device, point string) bool {
-	d, err := os.Stat(device)
-	p, err2 := os.Stat(point)
-	return err == nil && err2 == nil && d.IsDir() && !p.IsDir()
+// checkOrder says what is wrong with the arguments of mount where a directory stands
+// for a device.
+func checkOrder(devices []string, point string) error {
+	i := slices.IndexFunc(devices, func(device string) bool {
+		info, err := os.Stat(device)
+		return err == nil && info.IsDir()
+	})
+	if i < 0 {
+		return nil
+	}
+	if len(devices) > 1 {
+		return fmt.Errorf("%s is a directory, and no DEVICE: one MOUNTPOINT is named, as the last: migimg mount DEVICE... MOUNTPOINT", devices[i])
+	}
+	if info, err := os.Stat(point); err == nil && !info.IsDir() {
+		return fmt.Errorf("%s is a directory: the DEVICE comes first: migimg mount %s %[1]s", devices[0], point)
+	}
+	return nil // opening the device says what is wrong
 }
