@@ -180,7 +180,7 @@ func startShell(t *testing.T, p *page) *docsShell {
 // startS3 starts a server, and makes the bucket that the pages upload to.
 func (s *docsShell) startS3(dir string) {
 	need.Tool(s.t, "versitygw", "rclone", "aws")
-	s.must(fmt.Sprintf(`mkdir %[1]s/data %[1]s/sidecar
+	s.must(fmt.Sprintf(`mkdir %[1]s/data %[1]s/sidecar; touch %[1]s/rclone.conf # rclone has a word to say where it is missing
 export ROOT_ACCESS_KEY=migimg ROOT_SECRET_KEY=%[2]s AWS_ACCESS_KEY_ID=migimg AWS_SECRET_ACCESS_KEY=%[2]s AWS_DEFAULT_REGION=us-east-1 AWS_EC2_METADATA_DISABLED=true AWS_PAGER= RCLONE_CONFIG=%[1]s/rclone.conf
 versitygw --port 127.0.0.1:17070 --health /health posix --sidecar %[1]s/sidecar %[1]s/data >%[1]s/s3.log 2>&1 &
 bucket() { rclone --s3-provider Other --s3-env-auth --s3-endpoint http://127.0.0.1:17070 --low-level-retries 1 --retries 1 mkdir :s3:images; }
