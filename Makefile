@@ -121,9 +121,9 @@ dist: ## deb, rpm, apk and tarballs for amd64 and arm64, their bill of materials
 	testdata/install.sh dist
 	packaging/dist.sh
 
-packages-test: ## what make dist makes, installed in Debian 11, 12 and 13, mounting by units and fstab there, uninstalled; in QEMU (SUITES=bookworm)
+packages-test: ## what make dist makes, installed in Debian 11, 12 and 13, mounting by units and fstab there, removed (SUITES=bookworm PACKAGES_IN=containers)
 	testdata/install.sh dist
-	packaging/tests/packages.sh $(SUITES)
+	PACKAGES_IN=$(PACKAGES_IN) packaging/tests/packages.sh $(SUITES)
 
 lint: ## gofmt, go vet, staticcheck, golangci-lint, shellcheck, file sizes, import directions
 	testdata/install.sh lint

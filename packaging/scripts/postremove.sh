@@ -8,6 +8,9 @@ esac
 if [ "${1:-}" != remove ]; then
     rm -f /etc/systemd/system/*.wants/migimg@*.service
 fi
+if [ -L /sbin/mount.migimg ] && [ ! -e /sbin/mount.migimg ]; then
+    rm /sbin/mount.migimg # the script after installing has made it
+fi
 if [ -d /run/migimg ]; then
     rmdir /run/migimg 2>/dev/null || true # not empty: somebody's own
 fi

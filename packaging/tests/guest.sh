@@ -114,7 +114,7 @@ uses() { # all that an installed package is for
     want=pinned
     ! systemd-detect-virt --quiet --container || want=live
     [ "$consistency" = $want ] || fail "the root filesystem is $consistency, not $want: $(head -c 2000 /tmp/status)"
-    say "unit: the running root filesystem, $consistency, drift: $(migimg status "/run/migimg/$root" | sed -n 's/^drift *//p')"
+    [ $want = live ] || say "unit: the running root filesystem, $consistency, drift: $(migimg status "/run/migimg/$root" | sed -n 's/^drift *//p')"
     # Its process is killed: nothing is left of the mount, and the unit can start again.
     systemctl kill -s KILL --kill-who=main "migimg@$root.service"
     i=0
