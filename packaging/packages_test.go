@@ -1,4 +1,4 @@
-//go:build integration
+//go:build integration && dist
 
 // Package packaging has nothing but tests of what is built here: make packages-test does
 // in fresh systems what takes minutes.

@@ -79,7 +79,7 @@ test             7z               p7zip-full 7zip
 test             rsync            rsync
 test             rclone           rclone
 test             aws              awscli
-test,dist        nfpm             go:github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
+dist             nfpm             go:github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
 dist             cyclonedx-gomod  go:github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 dist             lintian          lintian
 dist             mmdebstrap       mmdebstrap

@@ -31,7 +31,7 @@ var tornScans = func() int {
 	if n, err := strconv.Atoi(os.Getenv("MIGIMG_TORN")); err == nil {
 		return n
 	}
-	return 10
+	return 3
 }()
 
 // rounds of the live part, each at another moment of the writer's.
