@@ -48,8 +48,10 @@ test-fleet: ## six servers in namespaces, exported by the Ansible collection to 
 	testdata/install.sh test fleet
 	testdata/gotest.sh fleet ./packaging/ansible
 
-golden: ## write the golden texts of plans and maps and the pages of the targets anew; look at git diff afterwards
+golden: ## write the golden texts of plans and reports and the pages of the targets anew; look at git diff afterwards
 	MIGIMG_UPDATE_GOLDEN=1 go test -count=1 ./encoders/...
+	MIGIMG_UPDATE_GOLDEN=1 go test -count=1 -run '^TestGolden$$' ./preflight
+	MIGIMG_UPDATE_GOLDEN=1 go test -count=1 ./preflight/render # of the reports that are written by the line before
 	MIGIMG_UPDATE_GOLDEN=1 go test -count=1 -run TestTargetsPages ./cmd/migimg
 
 fuzz: ## every fuzz target, FUZZTIME each (30s)

@@ -3,24 +3,18 @@ package preflight
 import (
 	"bytes"
 	"context"
-	"flag"
-	"fmt"
-	"os"
 	"strings"
 	"testing"
 	"testing/fstest"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"migimg/blockmap"
 	"migimg/blockmap/ptable"
+	"migimg/internal/golden"
 	"migimg/preflight/facts"
 	"migimg/preflight/guestfs"
 	"migimg/preflight/targets"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 // disk is an offline disk image: an MBR with one ext4 partition.
 func disk() Source {
@@ -232,19 +226,7 @@ func TestGolden(t *testing.T) {
 			if !bytes.Equal(b.Bytes(), again.Bytes()) {
 				t.Error("two runs differ")
 			}
-			file := fmt.Sprintf("testdata/%s.json", name)
-			if *update {
-				if err := os.WriteFile(file, b.Bytes(), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if d := cmp.Diff(string(want), b.String()); d != "" {
-				t.Errorf("%s (-want +got; go test -update writes it anew):\n%s", file, d)
-			}
+			golden.Check(t, "testdata/"+name+".json", b.String())
 		})
 	}
 }

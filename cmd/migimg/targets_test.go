@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"migimg/internal/golden"
 	"migimg/preflight/targets"
 )
 
@@ -31,7 +32,7 @@ func TestTargetsPages(t *testing.T) {
 	if !ok || !ok2 {
 		t.Fatalf("%s has not the lines %q and %q", targetsDoc, generatedBegin, generatedEnd)
 	}
-	goldenPage(t, targetsDoc, before+generatedBegin+generated(t, "targets")+generatedEnd+after)
+	golden.Check(t, targetsDoc, before+generatedBegin+generated(t, "targets")+generatedEnd+after)
 	ts, err := targets.All()
 	if err != nil {
 		t.Fatal(err)
@@ -41,7 +42,7 @@ func TestTargetsPages(t *testing.T) {
 	for _, x := range ts {
 		name := filepath.Join(dir, x.ID+".md")
 		pages[name] = true
-		goldenPage(t, name, generated(t, x.ID))
+		golden.Check(t, name, generated(t, x.ID))
 	}
 	files, err := filepath.Glob(filepath.Join(dir, "*"))
 	if err != nil {
@@ -63,22 +64,6 @@ func generated(t *testing.T, what string) string {
 		t.Fatal(err)
 	}
 	return out.String()
-}
-
-// goldenPage holds a page against what it should be, or writes it.
-func goldenPage(t *testing.T, name, want string) {
-	t.Helper()
-	old, err := os.ReadFile(name)
-	if err == nil && string(old) == want {
-		return
-	}
-	if os.Getenv("MIGIMG_UPDATE_GOLDEN") == "" {
-		t.Errorf("%s is not what the data says (%v): MIGIMG_UPDATE_GOLDEN=1 go test ./cmd/migimg -run TestTargetsPages writes it anew", name, err)
-		return
-	}
-	if err := os.WriteFile(name, []byte(want), 0o644); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // A wrong file or name ends the command before a device is opened.

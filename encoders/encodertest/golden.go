@@ -4,37 +4,19 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"migimg/encoders"
 	"migimg/encoders/layout"
+	"migimg/internal/golden"
 )
 
-// golden compares a plan with its text in testdata/golden, so that no byte of
-// an image changes unseen.
-func golden(t *testing.T, format string, c Case, out encoders.Output) {
+// checkGolden compares a plan with its text in testdata/golden.
+func checkGolden(t *testing.T, format string, c Case, out encoders.Output) {
 	t.Helper()
-	got := dump(t, out)
-	path := filepath.Join("testdata", "golden", format, c.Name+"."+out.Path+".txt")
-	if os.Getenv("MIGIMG_UPDATE_GOLDEN") == "1" {
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("the plan differs from %s; if it should, run make golden and say why in the commit\ngot:\n%s\nwant:\n%s", path, got, want)
-	}
+	golden.Check(t, filepath.Join("testdata", "golden", format, c.Name+"."+out.Path+".txt"), dump(t, out))
 }
 
 // dump is a plan as text: the segments, and the SHA-256 of the metadata in each.

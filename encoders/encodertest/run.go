@@ -49,7 +49,7 @@ func Run(t *testing.T, enc encoders.Encoder) {
 				} else {
 					checkWindows(t, c, out.Layout, view)
 				}
-				golden(t, enc.Name(), c, out)
+				checkGolden(t, enc.Name(), c, out)
 			}
 		})
 	}

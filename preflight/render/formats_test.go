@@ -13,6 +13,7 @@ import (
 	"github.com/owenrumney/go-sarif/v3/pkg/report/v210/sarif"
 	"golang.org/x/net/html"
 
+	"migimg/internal/golden"
 	"migimg/preflight"
 	"migimg/preflight/checks"
 )
@@ -23,7 +24,7 @@ func TestMarkdown(t *testing.T) {
 		if err := Markdown(&b, gallery(t), o); err != nil {
 			t.Fatal(err)
 		}
-		golden(t, name, b.String())
+		golden.Check(t, "testdata/"+name, b.String())
 	}
 }
 
@@ -60,7 +61,7 @@ func TestSARIF(t *testing.T) {
 		_ = json.Unmarshal(again, &theirs)
 		lost(t, name, ours, theirs)
 		if name == "gallery" {
-			golden(t, "gallery.sarif", b.String())
+			golden.Check(t, "testdata/"+"gallery.sarif", b.String())
 		}
 	}
 }
@@ -96,7 +97,7 @@ func TestJUnit(t *testing.T) {
 	if err := JUnit(&b, r); err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "gallery.junit.xml", b.String())
+	golden.Check(t, "testdata/"+"gallery.junit.xml", b.String())
 	var back junitSuites
 	if err := xml.Unmarshal(b.Bytes(), &back); err != nil {
 		t.Fatal(err)
@@ -285,5 +286,5 @@ func TestWaivedTable(t *testing.T) {
 	if err := Table(&b, gallery(t), Options{}); err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "waived.txt", b.String())
+	golden.Check(t, "testdata/"+"waived.txt", b.String())
 }

@@ -4,16 +4,14 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"flag"
 	"os"
 	"strings"
 	"testing"
 
+	"migimg/internal/golden"
 	"migimg/preflight"
 	"migimg/preflight/texts"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 // sample is a report that the program itself wrote.
 func sample(t *testing.T, name string) *preflight.Report {
@@ -27,23 +25,6 @@ func sample(t *testing.T, name string) *preflight.Report {
 		t.Fatal(err)
 	}
 	return r
-}
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	file := "testdata/" + name
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("%s (go test -update writes it anew):\n%s", file, got)
-	}
 }
 
 func language(t *testing.T, code string) *texts.Texts {
@@ -72,7 +53,7 @@ func TestTable(t *testing.T) {
 			if err := Table(&b, sample(t, c.report), c.o); err != nil {
 				t.Fatal(err)
 			}
-			golden(t, c.file, b.String())
+			golden.Check(t, "testdata/"+c.file, b.String())
 			width := c.o.Width
 			if width == 0 {
 				width = 80
@@ -116,13 +97,13 @@ func TestExplain(t *testing.T) {
 	if err := Explain(&b, r, "driver.boot-disk", Options{}); err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "explain.txt", b.String())
+	golden.Check(t, "testdata/"+"explain.txt", b.String())
 	for _, lang := range []string{"ja", "zh"} {
 		b.Reset()
 		if err := Explain(&b, r, "driver.boot-disk", Options{Texts: language(t, lang)}); err != nil {
 			t.Fatal(err)
 		}
-		golden(t, "explain-"+lang+".txt", b.String())
+		golden.Check(t, "testdata/"+"explain-"+lang+".txt", b.String())
 	}
 	for _, c := range r.Checks {
 		if err := Explain(&b, r, c.ID, Options{}); err != nil {
