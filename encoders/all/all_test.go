@@ -64,8 +64,12 @@ func TestLimits(t *testing.T) {
 		d := c.Disk(t)
 		for _, enc := range all.Formats() {
 			_, err := enc.Plan(d, c.Options)
-			if (err == nil) != takes[enc.Name()][c.Name] || err != nil && !errors.Is(err, encoders.ErrLimit) {
-				t.Errorf("%s of %s: %v", enc.Name(), c.Name, err)
+			want, known := takes[enc.Name()]
+			switch {
+			case !known:
+				t.Errorf("takes does not say which disks %s can hold", enc.Name())
+			case (err == nil) != want[c.Name] || err != nil && !errors.Is(err, encoders.ErrLimit):
+				t.Errorf("%s: a disk of %s: taken %v, want %v: %v", enc.Name(), c.Name, err == nil, want[c.Name], err)
 			}
 		}
 	}

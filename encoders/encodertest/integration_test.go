@@ -195,7 +195,7 @@ func TestUnpackers(t *testing.T) {
 		program, ok := unpackers[enc.Name()]
 		if _, image := formats[enc.Name()]; !ok {
 			if !image && enc.Name() != "ova" { // which has TestOVA
-				t.Errorf("nothing reads %s", enc.Name())
+				t.Errorf("no other program reads %s: name one in formats, for an image, or in unpackers", enc.Name())
 			}
 			continue
 		}
