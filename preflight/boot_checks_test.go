@@ -259,6 +259,11 @@ func TestBootChecks(t *testing.T) {
 
 		{"32-bit programs", "kernel.arch", "warn/medium", m{"usr/bin/sh": elf(1, 3)}},
 		{"64-bit programs", "kernel.arch", "pass/medium", m{"usr/bin/sh": elf(2, 62)}},
+		{"programs for any processor", "kernel.cpu-level", "pass/info", m{"usr/bin/sh": elf(2, 62)}},
+		{"programs for x86-64-v2", "kernel.cpu-level", "warn/info", m{"usr/bin/sh": elf(2, 62), "etc/os-release": text("ID=rocky\nVERSION_ID=9.4\n")}},
+		{"programs for x86-64-v3", "kernel.cpu-level", "warn/info", m{"usr/bin/sh": elf(2, 62), "etc/os-release": text("ID=rhel\nVERSION_ID=10.0\n")}},
+		{"a release before x86-64-v2", "kernel.cpu-level", "pass/info", m{"usr/bin/sh": elf(2, 62), "etc/os-release": text("ID=centos\nVERSION_ID=8\n")}},
+		{"programs for other processors", "kernel.cpu-level", "skip/info", m{"usr/bin/sh": elf(2, 183), "etc/os-release": text("ID=rhel\nVERSION_ID=9\n")}},
 		{"a kernel of its own", "kernel.supported", "warn/low", m{"var/lib/dpkg/info/base-files.list": text("")}},
 		{"a kernel of the distribution", "kernel.supported", "pass/high", m{"var/lib/dpkg/info/linux-image-" + kver + ".list": text("")}},
 	} {

@@ -48,6 +48,7 @@ func All() []*Check {
 		&kernelThirdParty,
 		&kernelArch,
 		&kernelSupported,
+		&kernelCPULevel,
 		&mountFstabSyntax,
 		&mountFstabDeviceNames,
 		&mountFstabResolves,
