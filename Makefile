@@ -128,7 +128,7 @@ packages-test: ## what make dist makes, installed in Debian 11, 12 and 13, mount
 	go test -tags integration,dist -count=1 -v ./packaging
 	PACKAGES_IN=$(PACKAGES_IN) packaging/tests/packages.sh $(SUITES)
 
-lint: ## gofmt, go vet, staticcheck, golangci-lint, shellcheck, file sizes, import directions
+lint: ## gofmt, go vet, staticcheck, golangci-lint, shellcheck, file sizes
 	testdata/install.sh lint
 	testdata/lint.sh
 

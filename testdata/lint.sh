@@ -40,28 +40,6 @@ small() { # a file is one thing: at most 400 lines outside tests
     [ -z "$bad" ] || { echo "$bad"; return 1; }
 }
 
-# What a package pulls in through others: golangci's depguard sees direct imports
-# only. A rule: the packages, what they must not reach, why.
-directions() {
-    local bad=0 packages deny why found
-    while IFS='|' read -r packages deny why; do
-        # A folder that is not there yet has nothing to break.
-        go list "$packages" >/dev/null 2>&1 || continue
-        found=$(go list -deps -f '{{if not .Standard}}{{.ImportPath}}{{end}}' "$packages" |
-            grep -E "$deny" | tr '\n' ' ' || true)
-        [ -z "$found" ] || { echo "$packages reaches $found: $why"; bad=1; }
-    done <<'RULES'
-./encoders/layout|^(migimg/(blockmap|fusefs|preflight|verify|internal)|[^/]+\.[^/]+/)|a layout is arithmetic: the standard library only
-./encoders/all|^(migimg/(fusefs|preflight|verify|blockmap/)|golang.org/x/sys)|an encoder plans from a map, it never reads a device
-./blockmap|^(migimg/(encoders|fusefs|preflight|verify|blockmap/)|[^/]+\.[^/]+/)|the map is the standard library's only
-./blockmap/all|^migimg/(encoders|fusefs|preflight|verify)|a scanner knows volumes, nothing that is done with the map
-./fusefs|^migimg/(blockmap|encoders|preflight|verify)|the tree serves files, it knows no format
-./preflight/...|^migimg/(encoders|fusefs|verify)|preflight judges the guest on the disk
-./verify/...|^migimg/(encoders|blockmap|fusefs)|a verifier that shares code with the generator confirms its own mistake
-RULES
-    return "$bad"
-}
-
 scripts() { git -c safe.directory="$PWD" ls-files -co --exclude-standard '*.sh' .ci/run | sort -u; }
 shell() { scripts | xargs shellcheck; }
 # The checkout of a clone must be able to run them.
@@ -82,7 +60,6 @@ check staticcheck staticcheck ./...
 check "staticcheck -tags integration,torture,boots,fleet,dist" staticcheck -tags integration,torture,boots,fleet,dist ./...
 check golangci-lint golangci-lint run --timeout 10m ./...
 check "file sizes" small
-check "import directions" directions
 check shellcheck shell
 check "scripts executable" executable
 exit "$rc"
