@@ -2,6 +2,11 @@ package fusefs
 
 import "hash/crc64"
 
+// encoders/stream joins CRC-32s in the same way, and encoders/ova follows a file for its
+// SHA-256 as Digest does, with other rules: it reads what it missed, where Digest gives
+// up. They stay apart: the tree knows no encoder and an encoder no tree, and a package
+// for both would save 30 lines and take an exception from the rules of each.
+
 // joined64 is the CRC-64 of some bytes of which a is that of the front, and b that of the
 // n bytes behind: the checksum is the remainder of a polynomial, and that of the front is
 // multiplied by x^8n.
