@@ -125,7 +125,7 @@ dist: ## deb, rpm, apk and tarballs for amd64 and arm64, their bill of materials
 
 packages-test: ## what make dist makes, installed in Debian 11, 12 and 13, mounting by units and fstab there, removed (SUITES=bookworm PACKAGES_IN=containers)
 	testdata/install.sh dist
-	go test -tags integration,dist -count=1 -v ./packaging
+	MIGIMG_CI=1 PATH="$$PATH:$(CURDIR)/build/bin" go test -tags integration,dist -count=1 -v ./packaging
 	PACKAGES_IN=$(PACKAGES_IN) packaging/tests/packages.sh $(SUITES)
 
 lint: ## gofmt, go vet, staticcheck, golangci-lint, shellcheck, file sizes
