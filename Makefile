@@ -13,7 +13,7 @@ DATE ?= $(shell TZ=UTC $(GIT) log -1 --date=format-local:%Y-%m-%dT%H:%M:%SZ --fo
 FUZZTIME ?= 30s
 PKG ?= ./...
 
-.PHONY: vulncheck scorecard scorecard-long help build man demo test mutations test-unit test-integration test-fleet golden fuzz bench bench-compress bench-s3 bench-maps bench-tracker bench-merge bench-stall torture boots matrix look docs dist packages-test lint clean
+.PHONY: vulncheck scorecard scorecard-long help build man demo test mutations test-unit test-integration test-fleet test-docs golden fuzz bench bench-compress bench-s3 bench-maps bench-tracker bench-merge bench-stall torture boots matrix look docs dist packages-test lint clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,10 @@ test-integration: ## real disks and second readers, as root (PKG=./blockmap/... 
 test-fleet: ## six servers in namespaces, exported by the Ansible collection to an S3 server; one loses its power
 	testdata/install.sh test fleet
 	testdata/gotest.sh fleet ./packaging/ansible
+
+test-docs: ## every command of the pages that can be run, and their transcripts
+	testdata/install.sh test demo
+	MIGIMG_CI=1 go test -tags integration,docs -count=1 -v -timeout 30m -run '^TestDocs' ./cmd/migimg
 
 golden: ## write the golden texts of plans and reports and the pages of the targets anew; look at git diff afterwards
 	MIGIMG_UPDATE_GOLDEN=1 go test -count=1 ./encoders/...

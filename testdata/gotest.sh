@@ -26,7 +26,7 @@ case $kind in
 unit) ;;
 integration | fleet)
     # Two packages at a time: much of it is waiting for disks and programs.
-    flags+=("-tags=integration,$kind" -p=2 -timeout=20m)
+    flags+=("-tags=integration,$kind" -p=2 -timeout=40m)
     if [ "$(id -u)" != 0 ]; then
         go mod download # as the user: root only reads the module cache
         exec sudo env "PATH=$PATH" "GOMODCACHE=$(go env GOMODCACHE)" "GOPROXY=$(go env GOPROXY)" \
