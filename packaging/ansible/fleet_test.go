@@ -54,6 +54,7 @@ func TestFleet(t *testing.T) {
 		if got := f.store.objects(t, "dying"); len(got) > 0 {
 			t.Errorf("of a host that died there is %v", got)
 		}
+		f.checkReport(t)
 		for _, h := range []string{"healthy", "lvm", "two", "busy"} {
 			f.checkExports(t, h)
 		}
