@@ -2,6 +2,9 @@ package main
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -48,6 +51,27 @@ func TestDocsFormats(t *testing.T) {
 		}
 		if !strings.Contains(text, name) {
 			t.Errorf("docs/formats.md has no row for %s", name)
+		}
+	}
+}
+
+var inSource = regexp.MustCompile("`([a-z0-9_/]+\\.go)`, `([A-Za-z0-9]+)`")
+
+// What CONTRIBUTING.md names in files of the source is declared there.
+func TestDocsSource(t *testing.T) {
+	text := strings.Join(pageLines(t, "CONTRIBUTING.md"), "\n")
+	found := inSource.FindAllStringSubmatch(text, -1)
+	if len(found) < 20 {
+		t.Errorf("only %d names were found", len(found))
+	}
+	for _, m := range found {
+		b, err := os.ReadFile(filepath.Join(docsTop, m[1]))
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if !regexp.MustCompile(`(?m)^(func (\([^)]*\) )?|var |type )` + m[2] + `\b`).Match(b) {
+			t.Errorf("CONTRIBUTING.md: there is no %s in %s", m[2], m[1])
 		}
 	}
 }
