@@ -100,7 +100,7 @@ var faults = []fault{
 	{name: "the superblock's checksum", volume: "partition 13 (erofs)", script: `at 1040 XXXX`, says: "checksum"},
 
 	{name: "the metadata text", volume: onPV, change: func(t *testing.T, f *os.File, b []byte) { poke(t, f, find(t, b, "seqno = 2")+8, '7') }, says: "crc does not match"},
-	{name: "the label's checksum", volume: onPV, script: `at $((512+40)) X`, says: "CHECK: label_header.crc"},
+	{name: "the label's checksum", volume: onPV, script: `at $((512+40)) "~"`, says: "CHECK: label_header.crc"},
 	{name: "an inode inside a logical volume", volume: "volume 9/vg-root (ext4)", script: `debugfs -w -R 'clri /d/f5' $V?offset=1048576`, says: "has deleted/unused inode"},
 	{name: "the superblock of an array", volume: onArray, script: `at $((4096+40)) X`, says: "Checksum : "},
 	{name: "an inode inside an array", volume: "volume 10/md (ext4)", script: `debugfs -w -R 'clri /d/f5' $V?offset=1048576`, says: "has deleted/unused inode"},
