@@ -260,6 +260,21 @@ func TestHosts(t *testing.T) {
 	}
 }
 
+// A report of several disks is of all of them.
+func TestMachine(t *testing.T) {
+	dir := t.TempDir()
+	put(t, dir, "db.json", "ready", device("/dev/sda"), func(r *preflight.Report) {
+		r.Source.Disks = []preflight.DiskInfo{{Device: "/dev/sda", SizeBytes: 3 << 30, CarriedBytes: 2 << 30}, {Device: "/dev/sdb", SizeBytes: 5 << 30, CarriedBytes: 1 << 30}}
+	})
+	f := merged(t, Options{}, dir)
+	if got := shape(f); got != "db ready-with-warnings /dev/sda, /dev/sdb" {
+		t.Error(got)
+	}
+	if d := f.Hosts[0].Disks[0]; d.Size != 8<<30 || d.Carried != 3<<30 {
+		t.Errorf("%+v", d)
+	}
+}
+
 // A host without a report for a target is undecided for it, where the target is
 // wanted, or where another of its disks has one.
 func TestTargets(t *testing.T) {

@@ -26,7 +26,7 @@ var errMerged = errors.New("no preflight report of one host, but a merged one")
 
 // slim is what is kept of a report.
 type slim struct {
-	device, called   string
+	device, called   string // the devices, where the report is of several disks
 	system, firmware string
 	data             bool // known to have no operating system
 	made             time.Time
@@ -131,7 +131,13 @@ func contents(path string) ([]byte, error) {
 }
 
 func slimmed(r *preflight.Report) *slim {
-	s := &slim{device: r.Source.Device, made: r.GeneratedAt.UTC(), size: r.Source.SizeBytes, carried: r.Source.CarriedBytes}
+	s := &slim{device: r.Source.Devices(", "), made: r.GeneratedAt.UTC(), size: r.Source.SizeBytes, carried: r.Source.CarriedBytes}
+	if len(r.Source.Disks) > 0 { // the figures above are the first one's
+		s.size, s.carried = 0, 0
+	}
+	for _, d := range r.Source.Disks {
+		s.size, s.carried = s.size+d.SizeBytes, s.carried+d.CarriedBytes
+	}
 	if o := r.OS; o != nil {
 		s.system, s.firmware = o.Pretty, o.Firmware
 		if s.system == "" {
