@@ -27,7 +27,7 @@ disk() {
     dd if=volume of="$1.img" bs=1M seek=1 conv=notrunc,sparse status=none
     rm volume
 }
-for d in healthy:files blocked:system dying:big two:files busy:files; do
+for d in healthy:files blocked:system small:m dying:big two:files busy:files log:files; do
     truncate -s 64M volume; mkfs.ext4 -q -F -d ${d#*:} volume; disk ${d%:*}
 done
 truncate -s 310M volume; mkfs.xfs -q volume; looped volume; mount -t xfs $L m; cp files/* m; umount m; detached; disk second

@@ -7,6 +7,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/csv"
+	"encoding/json"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -26,7 +28,7 @@ var tools = []string{"ansible-playbook", "sshd", "ssh", "ssh-keygen", "sudo", "i
 
 // TestFleet exports six servers to an object storage, at once, as an administrator
 // would: with the example's playbook. One is blocked, one is written to, one loses its
-// power in the middle of its upload.
+// power in the middle of its upload, of the second of its disks.
 func TestFleet(t *testing.T) {
 	need.Root(t)
 	need.Tool(t, tools...)
@@ -37,7 +39,7 @@ func TestFleet(t *testing.T) {
 		over, cut := make(chan bool), make(chan bool)
 		go func() {
 			defer close(cut)
-			for !f.uploading(t, "wave-1/dying") {
+			for !f.uploading(t, "wave-1/dying", "sdb") {
 				select {
 				case <-over:
 					return
@@ -50,9 +52,9 @@ func TestFleet(t *testing.T) {
 		f.limit = ""
 		close(over)
 		<-cut
-		r.check(t, map[string]string{"healthy": "exported", "blocked": "blocked", "lvm": "exported", "two": "exported exported", "busy": "exported", "dying": "unreachable"})
-		if got := f.store.objects(t, "dying"); len(got) > 0 {
-			t.Errorf("of a host that died there is %v", got)
+		r.check(t, map[string]string{"healthy": "exported", "blocked": "blocked", "lvm": "exported", "two": "exported exported", "busy": "exported exported", "dying": "unreachable"})
+		if got := f.store.receipts(t, "dying"); len(got) != 1 || got[0].Disk != "sda" || len(got[0].Machine) != 2 {
+			t.Errorf("of a host that died there is %+v", got)
 		}
 		f.checkReport(t)
 		for _, h := range []string{"healthy", "lvm", "two", "busy"} {
@@ -65,11 +67,11 @@ func TestFleet(t *testing.T) {
 	t.Run("the merged report", func(t *testing.T) { f.checkReport(t) })
 	t.Run("the second run does what was not done", func(t *testing.T) {
 		f.hosts["dying"].start(all, f.net)
-		if !f.uploading(t, "wave-1/dying") {
+		if !f.uploading(t, "wave-1/dying", "sdb") {
 			t.Error("no parts are left of the upload that was cut")
 		}
 		r := f.play(t)
-		r.check(t, map[string]string{"healthy": "unchanged", "blocked": "blocked", "lvm": "unchanged", "two": "fresh fresh", "busy": "fresh", "dying": "exported"})
+		r.check(t, map[string]string{"healthy": "unchanged", "blocked": "blocked", "lvm": "unchanged", "two": "fresh fresh", "busy": "fresh fresh", "dying": "unchanged exported"})
 		for h, n := range r.changed {
 			if h != "dying" && n > 0 {
 				t.Errorf("%s has %d changes", h, n)
@@ -83,6 +85,8 @@ func TestFleet(t *testing.T) {
 	t.Run("the third run changes nothing", func(t *testing.T) {
 		before := f.store.rclone(t, "lsf", "-R", ":s3:images")
 		r := f.play(t)
+		// Its disks are of two mounts, and belong together all the same.
+		r.check(t, map[string]string{"dying": "fresh fresh"})
 		for h, n := range r.changed {
 			if n > 0 {
 				t.Errorf("%s has %d changes:\n%s", h, n, r.said)
@@ -124,7 +128,7 @@ func (f *fleet) checkReport(t *testing.T) {
 	}
 }
 
-// checkExports: each disk of a host is in the storage as it is.
+// checkExports: each disk of a host is in the storage as it is, all of them of one moment.
 func (f *fleet) checkExports(t *testing.T, host string) {
 	t.Helper()
 	h := f.hosts[host]
@@ -132,8 +136,19 @@ func (f *fleet) checkExports(t *testing.T, host string) {
 	if len(receipts) != len(h.disks) {
 		t.Fatalf("%s: %d exports of %d disks", host, len(receipts), len(h.disks))
 	}
-	objects := f.store.objects(t, host)
+	objects, machine, counts := f.store.objects(t, host), map[string]string{}, []int{}
 	for _, r := range receipts {
+		machine[r.Disk] = r.Image
+		// What had been sent when the host died is proven not to have changed.
+		if r.T0 != receipts[0].T0 && host != "dying" {
+			t.Errorf("%s: %s is of %s, and %s of %s", host, r.Disk, r.T0, receipts[0].Disk, receipts[0].T0)
+		}
+		var report struct {
+			Source struct{ Disks []struct{ Device string } }
+		}
+		if err := json.Unmarshal([]byte(f.store.rclone(t, "cat", ":s3:images/wave-1/"+host+"/"+r.Preflight)), &report); err != nil || max(1, len(report.Source.Disks)) != len(h.disks) {
+			t.Errorf("%s: %s is of %+v, %v", host, r.Preflight, report, err)
+		}
 		at := slices.IndexFunc(objects, func(o object) bool { return o.Path == r.Image })
 		if at < 0 {
 			t.Fatalf("%s: there is no %s", host, r.Image)
@@ -151,22 +166,44 @@ func (f *fleet) checkExports(t *testing.T, host string) {
 		image, manifest := f.store.fetched(t, host, r.Image), f.store.fetched(t, host, r.Manifest)
 		run(t, "qemu-img", "check", "-f", "qcow2", image)
 		if host == "busy" {
-			f.checkBusy(t, image)
+			if r.Consistency.Level != "pinned" {
+				t.Errorf("%s: %s is %s", host, r.Image, r.Consistency.Level)
+			}
+			counts = append(counts, f.checkBusy(t, image))
 			continue
 		}
 		run(t, program, "verify", "--manifest", manifest, image)
 		run(t, "qemu-img", "compare", "-f", "raw", "-F", "qcow2", h.disks[r.Disk[2]-'a'], image)
 	}
+	if newest := receipts[len(receipts)-1]; !maps.Equal(newest.Machine, machine) {
+		t.Errorf("%s: %s belongs to %v, and there are %v", host, newest.Image, newest.Machine, machine)
+	}
+	// It counts on the first disk first.
+	if host == "busy" && counts[0] != counts[1] && counts[0] != counts[1]+1 {
+		t.Errorf("%s had counted to %d when one image was made, and to %d when the other was", host, counts[0], counts[1])
+	}
 }
 
-// checkBusy: the filesystem is in order, and what nobody wrote to is in it.
-func (f *fleet) checkBusy(t *testing.T, image string) {
+// checkBusy: the filesystem is in order, and what nobody wrote to is in it. How far its
+// writer had counted is in a folder, and so as it was at T0.
+func (f *fleet) checkBusy(t *testing.T, image string) int {
 	t.Helper()
 	raw := filepath.Join(tempDir(t), "raw")
 	run(t, "qemu-img", "convert", "-f", "qcow2", "-O", "raw", image, raw)
 	run(t, "sh", "-ec", `dd if="$0" of="$0.1" bs=1M skip=1 status=none; e2fsck -fn "$0.1"`, raw)
 	run(t, "sh", "-ec", `for i in $(seq 20); do debugfs -R "cat f$i" "$0.1" 2>/dev/null | cmp - "$1/files/f$i"; done`, raw, f.disks)
+	names := countName.FindAllStringSubmatch(run(t, "debugfs", "-R", "ls -p /", raw+".1"), -1)
+	if len(names) != 1 {
+		t.Fatalf("%s has the counts %v", image, names)
+	}
+	n, err := strconv.Atoi(names[0][1])
+	if err != nil || n == 0 {
+		t.Fatalf("%s: nothing was counted: %q, %v", image, names, err)
+	}
+	return n
 }
+
+var countName = regexp.MustCompile(`/count-(\d+)/`)
 
 // overwritten: a disk that has the plan of an export, and other bytes, is another one.
 func (f *fleet) overwritten(t *testing.T) {
@@ -216,7 +253,7 @@ func (f *fleet) killed(t *testing.T) {
 	}
 	begun := func(wave string) {
 		t.Helper()
-		eventually(t, "the upload of "+wave, func() bool { return f.uploading(t, wave+"/dying") })
+		eventually(t, "the upload of "+wave, func() bool { return f.uploading(t, wave+"/dying", "sdb") })
 	}
 	f.limit = "1M"
 	first := export("wave-2")
@@ -236,13 +273,13 @@ func (f *fleet) killed(t *testing.T) {
 		second <- err
 	}()
 	eventually(t, "the second upload", func() bool {
-		return strings.Contains(strings.Join(h.left(t), "\n"), "process rclone copyto") && f.uploading(t, "wave-2/dying")
+		return strings.Contains(strings.Join(h.left(t), "\n"), "process rclone copyto") && f.uploading(t, "wave-2/dying", "sdb")
 	})
 	kill()
 	if err := <-second; err == nil {
 		t.Error("the controller was not killed")
 	}
-	if r := <-export("wave-2"); r.did["dying"] != "fresh" {
+	if r := <-export("wave-2"); r.did["dying"] != "fresh fresh" {
 		t.Errorf("while another export went on: %s", r.said)
 	}
 

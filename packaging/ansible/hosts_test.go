@@ -99,7 +99,9 @@ for x in $DISKS; do IFS== read -r n l <<X
 $x
 X
 mknod -m 600 dev/$n b $(stat -c '0x%t 0x%T' $l)
-for p in /sys/class/block/${l#/dev/}p*; do [ ! -e $p ] || mknod -m 600 dev/$n${p##*p} b $(tr : ' ' <$p/dev); done; done
+for p in /sys/class/block/${l#/dev/}p*; do [ ! -e $p ] || mknod -m 600 dev/$n${p##*p} b $(tr : ' ' <$p/dev); done
+# Nobody freezes a filesystem on a loop device whose file he cannot find.
+f=$(cat /sys/class/block/${l#/dev/}/loop/backing_file); mkdir -p ".${f%/*}"; : >".$f"; mount --bind "$f" ".$f"; done
 mount --bind "$DIR/disk/written" run/written
 cp "$DIR/host_key" run/host_key; cp "$DIR/authorized_keys" run/authorized_keys; chmod 644 run/authorized_keys
 hostname "$NAME"

@@ -29,16 +29,23 @@ type fleet struct {
 	told []string // the programs that had the storage's key in their arguments
 }
 
-// writer keeps a filesystem busy: it overwrites in place, and it appends.
-const writer = `mount /dev/sda1 /mnt
+// writer keeps two filesystems busy: it overwrites in place, it appends, and it counts in
+// the name of a file, on the one and then on the other, once the first is on its disk.
+const writer = `mkdir /mnt/a /mnt/b; mount /dev/sda1 /mnt/a; mount /dev/sdb1 /mnt/b
 python3 -c '
 import os, time
-f = os.open("/mnt/written", os.O_CREAT | os.O_RDWR)
+f = os.open("/mnt/a/written", os.O_CREAT | os.O_RDWR)
+folders = [os.open("/mnt/" + x, os.O_RDONLY) for x in "ab"]
 n = 0
+for d in folders:
+    os.mknod("count-0", dir_fd=d)
 while True:
     n += 1
     os.pwrite(f, b"%08d" % n * 512, n % 500 * 4096)
     os.fsync(f)
+    for d in folders:
+        os.rename("count-%d" % (n - 1), "count-%d" % n, src_dir_fd=d, dst_dir_fd=d)
+        os.fsync(d)
     time.sleep(0.02)
 ' </dev/null >/dev/null 2>&1 &`
 
@@ -54,8 +61,8 @@ func newFleet(t *testing.T) *fleet {
 		{"blocked", "blocked", "", ""},
 		{"lvm", "lvm", "", "migimg_export_verify: full, migimg_export_fresh: 0"},
 		{"two", "two second", "", "migimg_export_verify: checksum"},
-		{"busy", "busy", writer, ""},
-		{"dying", "dying", "", `migimg_export_bwlimit: "{{ lookup('ansible.builtin.env', 'FLEET_LIMIT') }}"`},
+		{"busy", "busy log", writer, ""},
+		{"dying", "small dying", "", `migimg_export_bwlimit: "{{ lookup('ansible.builtin.env', 'FLEET_LIMIT') }}"`},
 	} {
 		x := &host{name: h.name, ip: fmt.Sprintf("10.77.0.%d", 11+i), dir: filepath.Join(f.dir, h.name), script: h.script}
 		f.hosts[h.name] = x
@@ -122,11 +129,11 @@ func (f *fleet) setup(t testing.TB) {
 		"FLEET_KEY_ID=migimg", "FLEET_SECRET_KEY=" + f.store.secret}
 }
 
-// uploading says whether parts of an image in a host's folder are in the storage, and
-// not all.
-func (f *fleet) uploading(t testing.TB, folder string) bool {
+// uploading says whether parts of a disk's image in a host's folder are in the storage,
+// and not all.
+func (f *fleet) uploading(t testing.TB, folder, disk string) bool {
 	for _, key := range f.store.begun(t) {
-		if strings.HasPrefix(key, folder+"/") {
+		if strings.HasPrefix(key, folder+"/") && strings.Contains(key, "-"+disk+"-") {
 			return true
 		}
 	}

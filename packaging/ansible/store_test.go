@@ -85,6 +85,7 @@ type receipt struct {
 	Host, Disk, Image, Manifest, Preflight, T0, SHA256, Verdict string
 	PlanDigest                                                  string `json:"plan_digest"`
 	Size                                                        int64
+	Machine                                                     map[string]string // images by disk
 	Consistency                                                 struct{ Level string }
 	Verified                                                    struct{ How, Verdict string }
 }

@@ -27,17 +27,22 @@ def stamp(t0):
 
 
 class Mount(object):
-    """A disk, mounted for as long as the block lasts."""
+    """Disks of one moment, mounted for as long as the block lasts."""
 
-    def __init__(self, program, device, point, options):
-        self.program, self.device, self.point, self.options = program, device, point, options
+    def __init__(self, program, devices, point, options):
+        self.program, self.devices, self.point, self.options = program, devices, point, options
 
     def __enter__(self):
-        run([self.program, "mount"] + self.options + [self.device, self.point])
+        run([self.program, "mount"] + self.options + self.devices + [self.point])
         try:
-            status = self._status()
-            self.t0, self.version, self.consistency, self.files = (status[k] for k in ("t0", "version", "consistency", "files"))
+            status = json.loads(self.read(".migimg/status.json").decode("utf-8"))
+            self.t0, self.version, self.consistency = (status[k] for k in ("t0", "version", "consistency"))
             self.stamp = stamp(self.t0)
+            # A disk alone has no folder; of several, each has one, in the order of the arguments.
+            folders = [d["folder"] for d in status.get("disks") or [{"folder": ""}]]
+            if len(folders) != len(self.devices):
+                raise Failure("%s: %d disks are mounted of %d" % (", ".join(self.devices), len(folders), len(self.devices)))
+            self.disks = [Mounted(self, device, folder, status["files"]) for device, folder in zip(self.devices, folders)]
         except BaseException:
             self.__exit__()
             raise
@@ -46,34 +51,9 @@ class Mount(object):
     def __exit__(self, *unused):
         run([self.program, "umount", self.point])
 
-    def path(self, name):
-        return os.path.join(self.point, name)
-
     def read(self, name):
-        with open(self.path(name), "rb") as f:
+        with open(os.path.join(self.point, name), "rb") as f:
             return f.read()
-
-    def _status(self):
-        return json.loads(self.read(".migimg/status.json").decode("utf-8"))
-
-    def image(self, path, targets):
-        """The file with that path; without one what the only target takes, else disk.qcow2."""
-        folder = "targets/%s/" % targets[0] if len(targets) == 1 else None
-        found = [f for f in self.files if f["path"] == path or not path and folder and f["path"].startswith(folder)]
-        if not path and not found:
-            found = [f for f in self.files if f["path"] == "disk.qcow2"]
-        if len(found) != 1:
-            raise Failure("name one image: %s has %s" % (self.device, ", ".join(f["path"] for f in self.files) or "none"))
-        return found[0]
-
-    def manifest(self):
-        return run([self.program, "manifest", self.point])[1]
-
-    def sha256(self, f):
-        return json.loads(run([self.program, "digest", "--format", "json", self.path(f["path"])])[1].decode("utf-8"))[0]["sha256"]
-
-    def drift(self):
-        return self._status()["drift"]
 
     def verify(self, path, manifest, options=()):
         """What migimg verify says of a file, with a manifest: the verdict, the aspects that
@@ -91,3 +71,40 @@ class Mount(object):
             "verdict": image["verdict"], "proven_bytes": proven.get("bytes", 0), "of_bytes": proven.get("of", 0),
             "aspects": dict((a["name"], "%s: %s" % (a["status"], a.get("summary", ""))) for a in image["aspects"] if a["status"] != "pass"),
         }
+
+
+class Mounted(object):
+    """One of the disks in a mount. Its files are named as they are in a mount of the disk alone."""
+
+    def __init__(self, mount, device, folder, files):
+        self.mount, self.device, self.folder, self.files = mount, device, folder, {}
+        for f in files:
+            name = f["path"].split("/")
+            at = 2 if name[0] == "targets" else 0  # targets/NAME/FOLDER/..., else FOLDER/...
+            if folder and name[at] == folder:
+                del name[at]
+            elif folder:
+                continue
+            self.files["/".join(name)] = f
+
+    def path(self, f):
+        return os.path.join(self.mount.point, f["path"])
+
+    def image(self, name, targets):
+        """The file of that name; without one what the only target takes, else disk.qcow2."""
+        folder = "targets/%s/" % targets[0] if len(targets) == 1 else None
+        found = [n for n in self.files if n == name or not name and folder and n.startswith(folder)]
+        if not name and not found:
+            found = [n for n in self.files if n == "disk.qcow2"]
+        if len(found) != 1:
+            raise Failure("name one image: %s has %s" % (self.device, ", ".join(sorted(self.files)) or "none"))
+        return self.files[found[0]]
+
+    def manifest(self):
+        return run([self.mount.program, "manifest", os.path.join(self.mount.point, self.folder)])[1]
+
+    def sha256(self, f):
+        return json.loads(run([self.mount.program, "digest", "--format", "json", self.path(f)])[1].decode("utf-8"))[0]["sha256"]
+
+    def drift(self):
+        return json.loads(self.mount.read(os.path.join(self.folder, ".migimg/status.json")).decode("utf-8"))["drift"]

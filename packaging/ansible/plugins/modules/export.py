@@ -7,12 +7,13 @@ __metaclass__ = type
 
 DOCUMENTATION = r"""
 module: export
-short_description: Sends a disk's image to an object storage, straight from a migimg mount
+short_description: Sends a host's disks to an object storage, straight from a migimg mount
 description:
-  - Mounts the disk with migimg, sends one image with rclone, its manifest and its C(preflight.json) beside it,
-    verifies what arrived, unmounts, and says last in C(NAME.export.json) that all of it is there.
+  - Mounts the disks with migimg, all of them at one moment, and sends an image of each with rclone, its manifest and
+    the machine's C(preflight.json) beside it, verifies what arrived, says last in C(NAME.export.json) that all of it is
+    there, and unmounts when all disks are done.
   - Needs migimg, rclone and FUSE on the host, and root. Nothing is staged, and nothing is left.
-  - An export that is there already is not sent again.
+  - A disk whose export is there already is not sent again.
   - Where an earlier run was killed, what it left on the host and in the storage is removed first. Where one
     still goes on, it is waited for.
 attributes:
@@ -20,19 +21,41 @@ attributes:
     support: partial
     description: It looks into the storage, and mounts nothing. Where that does not tell, it reports a change.
 options:
-  device:
-    description: The disk.
-    type: path
+  disks:
+    description:
+      - The disks, in the order in which they are sent.
+      - Those with the same targets and mount options are mounted together, and their images are of one moment. One that
+        differs has a mount of its own, after the others', with a T0 of its own.
+    type: list
+    elements: dict
     required: true
+    suboptions:
+      device:
+        description: The disk.
+        type: path
+        required: true
+      name:
+        description: The disk's name in the storage. By default the last part of I(device).
+        type: str
+      image:
+        description: Instead of I(image).
+        type: str
+      targets:
+        description: Instead of I(targets).
+        type: list
+        elements: str
+      mount_options:
+        description: After I(mount_options). C(--partitions) and C(--except) go with a disk that is mounted alone.
+        type: list
+        elements: str
+        default: []
   host:
     description: The host's name in the storage.
     type: str
     required: true
-  disk:
-    description: The disk's name in the storage. By default the last part of I(device).
-    type: str
   image:
-    description: The image's path in the mount. By default what the only one of I(targets) takes best, else C(disk.qcow2).
+    description:
+      - The images' path in a mount of one disk. By default what the only one of I(targets) takes best, else C(disk.qcow2).
     type: str
   targets:
     description: For whom C(preflight.json) judges, and whose folders the mount has.
@@ -82,7 +105,9 @@ options:
     type: str
     default: 5%
   fresh:
-    description: How old, in seconds, an export may be to be good enough although the disk has changed since. It is asked before anything is mounted.
+    description:
+      - How old, in seconds, an export may be to be good enough although the disk has changed since. It is asked before anything is mounted.
+      - Of disks that are mounted together, the exports have to belong together as well.
     type: int
     default: 86400
   compare:
@@ -90,7 +115,7 @@ options:
     type: bool
     default: true
   blocked:
-    description: What to do with a disk that C(preflight.json) finds blocked for I(targets).
+    description: What to do with disks that C(preflight.json) finds blocked for I(targets). It judges what is mounted together as one machine.
     type: str
     choices: [skip, export]
     default: skip
@@ -115,9 +140,12 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Send the first disk
+- name: Send two disks as they were at one moment
   migimg.migimg.export:
-    device: /dev/sda
+    disks:
+      - device: /dev/sda
+      - device: /dev/sdb
+        name: data
     host: "{{ inventory_hostname }}"
     targets: [tencent]
     remote: ":s3:images/wave-1"
@@ -130,20 +158,34 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-action:
-  description:
-    - C(exported) was sent; C(fresh) and C(unchanged) were there already; C(blocked) must not be sent.
-    - C(undecided) is check mode's, where only a mount would tell.
-  type: str
-  returned: success
-export:
-  description: What C(NAME.export.json) says, of the new export or of the one that is there.
-  type: dict
-  returned: when there is one
-unfinished:
-  description: Images of this disk in the storage without a C(NAME.export.json). They were never verified; remove them.
+disks:
+  description: What was done with each disk.
   type: list
+  elements: dict
   returned: success
+  contains:
+    device:
+      description: The disk.
+      type: str
+    name:
+      description: Its name in the storage.
+      type: str
+    action:
+      description:
+        - C(exported) was sent; C(fresh) and C(unchanged) were there already; C(blocked) must not be sent.
+        - C(undecided) is check mode's, where only a mount would tell.
+      type: str
+    changed:
+      description: Whether it was sent, or perhaps would be.
+      type: bool
+    export:
+      description:
+        - What C(NAME.export.json) says, of the new export or of the one that is there.
+        - Its C(machine) names the images that belong together, by disk.
+      type: dict
+    unfinished:
+      description: Images of this disk in the storage without a C(NAME.export.json). They were never verified; remove them.
+      type: list
 ended:
   description: What an earlier run had left on the host.
   type: list
@@ -151,16 +193,21 @@ ended:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.migimg.migimg.plugins.module_utils.disk import Export
 from ansible_collections.migimg.migimg.plugins.module_utils.host import Failure, end_by_signal
+from ansible_collections.migimg.migimg.plugins.module_utils.machine import machines
 
 
 def main():
     module = AnsibleModule(
         argument_spec={
-            "device": {"type": "path", "required": True},
+            "disks": {"type": "list", "elements": "dict", "required": True, "options": {
+                "device": {"type": "path", "required": True},
+                "name": {"type": "str"},
+                "image": {"type": "str"},
+                "targets": {"type": "list", "elements": "str"},
+                "mount_options": {"type": "list", "elements": "str", "default": []},
+            }},
             "host": {"type": "str", "required": True},
-            "disk": {"type": "str"},
             "image": {"type": "str"},
             "targets": {"type": "list", "elements": "str", "default": []},
             "mount_options": {"type": "list", "elements": "str", "default": []},
@@ -183,11 +230,15 @@ def main():
         supports_check_mode=True,
     )
     end_by_signal()
+    disks, ended = [], []
     try:
-        result = Export(module.params).run(module.check_mode)
+        for m in machines(module.params):
+            results, left = m.run(module.check_mode)
+            disks += results
+            ended += left
     except Failure as e:
-        module.fail_json(msg="%s: %s" % (module.params["device"], e))
-    module.exit_json(**result)
+        module.fail_json(msg=str(e), disks=disks, ended=ended)
+    module.exit_json(changed=any(d["changed"] for d in disks), disks=disks, ended=ended)
 
 
 if __name__ == "__main__":
