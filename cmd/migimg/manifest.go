@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -85,8 +84,9 @@ func (d *disk) manifest() *manifest.Manifest {
 		if len(im.disks) != 1 || im.disks[0].of != d {
 			continue
 		}
+		own, _ := below(d.name, im.Path)
 		m.Files = append(m.Files, manifest.File{
-			Path: strings.TrimPrefix(im.Path, d.inFolder("")+"/"), Format: im.encoder, QemuFormat: im.Format, Size: im.Layout.Size(), VirtualSize: im.VirtualSize,
+			Path: own, Format: im.encoder, QemuFormat: im.Format, Size: im.Layout.Size(), VirtualSize: im.VirtualSize,
 			PlanDigest: im.digest, Disk: slices.Index(d.planned, im.disks[0]),
 		})
 	}

@@ -137,7 +137,7 @@ func (d *documents) addReaders(st *status, folder string) {
 	}
 }
 
-// below is the path from the folder, if it is in it; the empty one has them all.
+// below is the path from the folder, and whether it is in it; the empty one has them all.
 func below(folder, file string) (string, bool) {
 	if folder == "" {
 		return file, true
@@ -177,7 +177,8 @@ func (d *documents) diskStatus(x *disk) status {
 	st.Files = s.fileStatus(images, x.name)
 	for _, v := range s.volumeFiles() {
 		if own, mine := x.own(v.Volume); mine {
-			v.Path, v.Volume = strings.TrimPrefix(strings.TrimPrefix(v.Path, x.name), "/"), own
+			v.Path, _ = below(x.name, v.Path)
+			v.Volume = own
 			st.Volumes = append(st.Volumes, v)
 		}
 	}
@@ -265,8 +266,9 @@ func (d *imageDisk) mapStatus() mapStatus {
 func (s *source) fileStatus(images []image, folder string) []fileStatus {
 	var out []fileStatus
 	for _, im := range images {
+		own, _ := below(folder, im.Path)
 		f := fileStatus{
-			Path: strings.TrimPrefix(strings.TrimPrefix(im.Path, folder), "/"), Format: im.encoder, QemuFormat: im.Format, Size: im.Layout.Size(), Allocated: im.Layout.Allocated(),
+			Path: own, Format: im.encoder, QemuFormat: im.Format, Size: im.Layout.Size(), Allocated: im.Layout.Allocated(),
 			VirtualSize: im.VirtualSize, PlanDigest: im.digest, Segments: im.Layout.Segments(),
 		}
 		d := im.disks[0]

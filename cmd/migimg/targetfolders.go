@@ -63,7 +63,7 @@ func (s *source) folder(name string) *targetFolder {
 func (f *targetFolder) fits(images []image) bool {
 	for _, im := range images {
 		for _, x := range f.images {
-			if strings.TrimPrefix(x.Path, path.Join("targets", f.name)+"/") == im.Path && x.digest != im.digest {
+			if f.file(x) == im.Path && x.digest != im.digest {
 				return false
 			}
 		}

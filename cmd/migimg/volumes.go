@@ -135,10 +135,10 @@ func (s *source) isVolume(u device.Use, volume string) bool {
 // own is the name that the disk alone would have for a volume of it; not mine are those
 // of other disks, and those over several.
 func (d *disk) own(volume string) (name string, mine bool) {
-	if d.name == "" || volume == d.name {
-		return strings.TrimPrefix(volume, d.name), true
+	if volume == d.name {
+		return "", true
 	}
-	return strings.CutPrefix(volume, d.name+"/")
+	return below(d.name, volume)
 }
 
 // whole is the disk that is used so as a whole; nil where it is a part of one, or more.
