@@ -5,7 +5,6 @@ import (
 	"context"
 	"strconv"
 	"sync"
-	"time"
 
 	"migimg/blockmap"
 	"migimg/blockmap/ptable"
@@ -15,10 +14,7 @@ import (
 // documents are the files of a mount that describe it.
 type documents struct {
 	src     *source
-	stats   *fusefs.Stats
-	started time.Time
 	events  *events
-
 	reports *reports
 }
 
@@ -30,7 +26,7 @@ const (
 )
 
 func newDocuments(ctx context.Context, s *source, e *events, o reportOptions) *documents {
-	return &documents{src: s, stats: e.stats, started: e.started, events: e, reports: newReports(ctx, s, o)}
+	return &documents{src: s, events: e, reports: newReports(ctx, s, o)}
 }
 
 // list is all of them. The folder of each of several disks has what a mount of it alone

@@ -109,8 +109,8 @@ func (d *documents) base() status {
 	s := d.src
 	d.events.look(false)
 	return status{
-		Version: versionString(), PID: os.Getpid(), Started: d.started, T0: s.t0, Consistency: s.consistencyNow(), Load: s.loadStatus(),
-		Reads:   readsStatus{Open: d.stats.Open(), ServedBytes: d.stats.Served(), Failed: d.stats.Errors(), OnError: s.onError()},
+		Version: versionString(), PID: os.Getpid(), Started: d.events.started, T0: s.t0, Consistency: s.consistencyNow(), Load: s.loadStatus(),
+		Reads:   readsStatus{Open: d.events.stats.Open(), ServedBytes: d.events.stats.Served(), Failed: d.events.stats.Errors(), OnError: s.onError()},
 		Readers: []readerStatus{},
 	}
 }
