@@ -2,10 +2,10 @@ package main
 
 import (
 	"errors"
+	"io"
 	"iter"
 
 	"migimg/blockmap"
-	"migimg/blockmap/device"
 	"migimg/blockmap/device/freeze"
 )
 
@@ -52,14 +52,15 @@ func (v *space) Ranges(off, n int64) iter.Seq[blockmap.Range] {
 func (s *source) unaccounted() blockmap.Layer {
 	var layers []blockmap.Layer
 	for _, d := range s.disks {
-		layers = append(layers, bare{d.dev})
+		layers = append(layers, readable{d.dev})
 	}
 	return blockmap.Join(s.places, layers)
 }
 
-type bare struct{ *device.Device }
+// readable is a layer of which a speculative read is as any other.
+type readable struct{ io.ReaderAt }
 
-func (b bare) ReadSpeculative(p []byte, off int64) (int, error) { return b.ReadAt(p, off) }
+func (r readable) ReadSpeculative(p []byte, off int64) (int, error) { return r.ReadAt(p, off) }
 
 // errStale is what readers get once a filesystem that should be frozen is not.
 var errStale = errors.New("a filesystem was thawed before its time: the image would be torn; mount again")

@@ -219,10 +219,6 @@ func (s *source) imagesSpace(view func(*disk) io.ReaderAt) io.ReaderAt {
 	return blockmap.Join(s.places, layers)
 }
 
-type readable struct{ io.ReaderAt }
-
-func (r readable) ReadSpeculative(p []byte, off int64) (int, error) { return r.ReadAt(p, off) }
-
 // identity stands for a disk and its map, of which sum is the digest: what every id in
 // an image is derived from. It depends on nothing that changes between two mounts of an
 // unchanged disk, nor on the machine that the disk is in.
