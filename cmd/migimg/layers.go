@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"io"
-	"iter"
 
 	"migimg/blockmap"
 	"migimg/blockmap/device/freeze"
@@ -23,28 +22,21 @@ func (s *source) lower() blockmap.Layer {
 
 // space is the space as a device that is read through a layer.
 func (s *source) space(through blockmap.Layer) blockmap.Volume {
-	v := &space{Layer: through, size: s.size}
+	var sector int64
 	if len(s.disks) == 1 {
-		v.sector = s.disks[0].dev.SectorSize()
+		sector = s.disks[0].dev.SectorSize()
 	}
-	return v
+	return &space{blockmap.Bytes(through, s.size, sector), through}
 }
 
 type space struct {
-	blockmap.Layer
-	size, sector int64
+	blockmap.Volume
+	layer blockmap.Layer
 }
 
-func (v *space) Size() int64       { return v.size }
-func (v *space) SectorSize() int64 { return v.sector }
-
-// Ranges yields the range itself.
-func (v *space) Ranges(off, n int64) iter.Seq[blockmap.Range] {
-	return func(yield func(blockmap.Range) bool) {
-		if n > 0 {
-			yield(blockmap.Range{Off: off, Len: n})
-		}
-	}
+// ReadSpeculative is the layer's.
+func (v *space) ReadSpeculative(p []byte, off int64) (int, error) {
+	return v.layer.ReadSpeculative(p, off)
 }
 
 // unaccounted reads the space without keeping account of what cannot be read: a scan
