@@ -13,7 +13,6 @@ import (
 	"migimg/preflight"
 	"migimg/preflight/merge"
 	"migimg/preflight/render"
-	"migimg/preflight/texts"
 )
 
 func reportCommand() *cli.Command {
@@ -38,16 +37,12 @@ could not be read; 3: warnings, with --fail-on warn (or high, medium).
 			&cli.StringFlag{Name: "output", Usage: "`DIR` for fleet.html, fleet.csv and fleet.json, made if it is not there; with --merge"},
 			&cli.StringFlag{Name: "target", Usage: "clouds that hosts are to be ready for, separated by commas; with --merge", DefaultText: "those that each report is for"},
 			formatFlag(append(reportFormats(), "csv")...),
-			&cli.StringFlag{Name: "lang", Usage: "language of what people read: " + strings.Join(texts.Languages(), ", "), DefaultText: "the locale's"},
+			langFlag(),
 			&cli.StringFlag{Name: "fail-on", Value: "blocker", Usage: strings.Join(preflight.FailOn, ", ")},
 			&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "list what passed, too; of merged reports all causes and files"},
 		},
 		Action: func(c *cli.Context) error {
-			lang := c.String("lang")
-			if lang == "" {
-				lang = texts.FromEnvironment()
-			}
-			t, err := texts.For(lang)
+			t, err := textsFrom(c)
 			if err := errors.Join(err, preflight.ValidFailOn(c.String("fail-on"))); err != nil {
 				return err
 			}
@@ -97,14 +92,8 @@ func mergeReports(c *cli.Context, o render.Options) error {
 	if !ok {
 		return fmt.Errorf("--format %s is for one report; merged ones are table, json, html, csv", format)
 	}
-	var ids []string
-	for _, id := range strings.Split(c.String("target"), ",") {
-		if id = strings.TrimSpace(id); id != "" {
-			ids = append(ids, id)
-		}
-	}
 	p := newProgress()
-	f, err := merge.Read(c.Context, paths, merge.Options{Targets: ids, Progress: func(done, all int) {
+	f, err := merge.Read(c.Context, paths, merge.Options{Targets: targetWords(c), Progress: func(done, all int) {
 		p.say("migimg: %d of %d reports read", done, all)
 	}})
 	p.done()

@@ -33,8 +33,22 @@ func reportFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "template", Usage: "many machines are made of the image: nothing in it may be of this one"},
 		&cli.StringFlag{Name: "waivers", Usage: "YAML or JSON `FILE` of findings that are accepted: they are shown and do not count"},
 		&cli.BoolFlag{Name: "redact", Usage: "replace names of hosts and people, addresses, UUIDs and serial numbers by pseudonyms"},
-		&cli.StringFlag{Name: "lang", Usage: "language of what people read: " + strings.Join(texts.Languages(), ", "), DefaultText: "the locale's"},
+		langFlag(),
 	}
+}
+
+// langFlag chooses what textsFrom gives.
+func langFlag() cli.Flag {
+	return &cli.StringFlag{Name: "lang", Usage: "language of what people read: " + strings.Join(texts.Languages(), ", "), DefaultText: "the locale's"}
+}
+
+// textsFrom are the words of what people read, in the language that is asked for.
+func textsFrom(c *cli.Context) (*texts.Texts, error) {
+	lang := c.String("lang")
+	if lang == "" {
+		lang = texts.FromEnvironment()
+	}
+	return texts.For(lang)
 }
 
 func reportOptionsFrom(c *cli.Context) (o reportOptions, err error) {
@@ -43,11 +57,7 @@ func reportOptionsFrom(c *cli.Context) (o reportOptions, err error) {
 	}
 	o.all, o.dir = c.String("target") == "", c.String("target-dir")
 	o.anonymous, o.template = c.Bool("redact"), c.Bool("template")
-	lang := c.String("lang")
-	if lang == "" {
-		lang = texts.FromEnvironment()
-	}
-	if o.texts, err = texts.For(lang); err != nil {
+	if o.texts, err = textsFrom(c); err != nil {
 		return o, err
 	}
 	if file := c.String("waivers"); file != "" {

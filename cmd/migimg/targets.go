@@ -17,15 +17,19 @@ func targetDirFlag() cli.Flag {
 	return &cli.StringFlag{Name: "target-dir", Usage: "directory with files TARGET.json of your own, which add targets or change fields of known ones"}
 }
 
+// targetWords are the words of --target.
+func targetWords(c *cli.Context) (words []string) {
+	for word := range strings.SplitSeq(c.String("target"), ",") {
+		if word = strings.TrimSpace(word); word != "" {
+			words = append(words, word)
+		}
+	}
+	return words
+}
+
 // targetsFrom are the targets that are asked for, all where none is; one that
 // does not exist is refused, and so is a file that is wrong.
 func targetsFrom(c *cli.Context) ([]*targets.Target, error) {
-	var ids []string
-	for _, id := range strings.Split(c.String("target"), ",") {
-		if id = strings.TrimSpace(id); id != "" {
-			ids = append(ids, id)
-		}
-	}
 	dir := c.String("target-dir")
 	if dir != "" { // the report names the files, and a mount's is read from anywhere
 		abs, err := filepath.Abs(dir)
@@ -34,7 +38,7 @@ func targetsFrom(c *cli.Context) ([]*targets.Target, error) {
 		}
 		dir = abs
 	}
-	ts, err := preflight.ReadTargets(dir, ids...)
+	ts, err := preflight.ReadTargets(dir, targetWords(c)...)
 	var unknown *targets.UnknownError
 	switch {
 	case errors.As(err, &unknown):
