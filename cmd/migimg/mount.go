@@ -85,7 +85,7 @@ hang all the same, run migimg thaw --all.
 			}
 			o.zeroFill, o.digest = c.String("on-read-error") == "zero", c.Bool("digest")
 			if !ro.all {
-				o.targets, o.targetWords = ro.targets, strings.Split(c.String("target"), ",")
+				o.targets, o.targetWords = ro.targets, targetWords(c)
 			}
 			if c.Bool(fakeFlag) {
 				return nil

@@ -37,7 +37,7 @@ func TestTargetFolders(t *testing.T) {
 	need.Root(t)
 	need.Tool(t, "sgdisk", "sfdisk", "qemu-img", "tar", "gzip", "e2fsck")
 	path, fs, files := oddGPT(t)
-	point := mountMigimg(t, path, "--target", "azure,gcp,linode,hyperv,virtualbox,vmware,tencent")
+	point := mountMigimg(t, path, "--target", "gcp, azure, linode,hyperv,virtualbox,vmware,tencent")
 	at := func(name string) string { return filepath.Join(point, "targets", name) }
 	dir := tempDir(t)
 	check := func(name, raw string, multiple int64) {
