@@ -26,11 +26,11 @@ func callerProcess(ctx context.Context) Process {
 	if !ok || c.Pid == 0 {
 		return Process{}
 	}
-	return processOf(int(c.Pid))
+	return ProcessOf(int(c.Pid))
 }
 
-// processOf is the process that a thread belongs to.
-func processOf(thread int) (p Process) {
+// ProcessOf is the process that a thread of that number belongs to.
+func ProcessOf(thread int) (p Process) {
 	b, err := os.ReadFile("/proc/" + strconv.Itoa(thread) + "/status")
 	if err != nil {
 		return Process{}

@@ -82,7 +82,7 @@ func TestReadersAreTold(t *testing.T) {
 func TestProcess(t *testing.T) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	p := processOf(unix.Gettid())
+	p := ProcessOf(unix.Gettid())
 	if p.PID != os.Getpid() || p.Started == 0 || !p.Alive() {
 		t.Errorf("%+v", p)
 	}
@@ -96,7 +96,7 @@ func TestProcess(t *testing.T) {
 	if later := (Process{PID: p.PID, Started: p.Started + 1}); later.Alive() || later.command() != "" {
 		t.Error("another process with the number counts for it")
 	}
-	if gone := processOf(1 << 30); gone != (Process{}) || gone.Alive() {
+	if gone := ProcessOf(1 << 30); gone != (Process{}) || gone.Alive() {
 		t.Errorf("%+v", gone)
 	}
 }
@@ -111,7 +111,7 @@ func TestCommandIsPrintable(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer os.WriteFile("/proc/self/comm", was, 0)
-	if got := processOf(os.Getpid()).command(); got != "a) ?[2J?(é" {
+	if got := ProcessOf(os.Getpid()).command(); got != "a) ?[2J?(é" {
 		t.Errorf("%q", got)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 
+	"migimg/fusefs"
 	"migimg/internal/need"
 )
 
@@ -194,6 +195,7 @@ func TestBusy(t *testing.T) {
 	path, _ := fragmentedDisk().make(t)
 	point := mountMigimg(t, path)
 	pid := statusOf(t, point).PID
+	daemon := fusefs.ProcessOf(pid)
 	f, err := os.Open(filepath.Join(point, "disk.raw"))
 	if err != nil {
 		t.Fatal(err)
@@ -209,7 +211,7 @@ func TestBusy(t *testing.T) {
 		t.Errorf("reading after SIGTERM: %v", err)
 	}
 	f.Close()
-	eventually(t, "the daemon to end", func() bool { return syscall.Kill(pid, 0) != nil || zombie(pid) })
+	eventually(t, "the daemon to end", func() bool { return !daemon.Alive() })
 	if err := os.Remove(point); err != nil {
 		t.Errorf("the mount point is still in use: %v", err)
 	}

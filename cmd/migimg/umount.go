@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"syscall"
 	"time"
@@ -89,9 +88,9 @@ func waitGone(pid int, point string) error {
 	p := newProgress()
 	defer p.done()
 	p.say("migimg: waiting for the daemon of %s (process %d) to clean up and end", point, pid)
-	told := false
+	daemon, told := fusefs.ProcessOf(pid), false
 	for start := time.Now(); time.Since(start) < endWait; time.Sleep(10 * time.Millisecond) {
-		if errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) || zombie(pid) {
+		if !daemon.Alive() {
 			return nil
 		}
 		if time.Since(start) < busyWait {
@@ -106,18 +105,4 @@ func waitGone(pid int, point string) error {
 		}
 	}
 	return fmt.Errorf("%s is unmounted, but its daemon (process %d) has not ended in %v", point, pid, endWait)
-}
-
-// zombie says whether the process has ended and only waits to be noticed.
-func zombie(pid int) bool {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return true
-	}
-	for i := len(b) - 1; i > 0; i-- {
-		if b[i] == ')' { // the name before it may hold anything
-			return i+2 < len(b) && b[i+2] == 'Z'
-		}
-	}
-	return false
 }
