@@ -69,6 +69,28 @@ func TestDescriptor(t *testing.T) {
 	}
 }
 
+// A program that writes a shorter descriptor over its own earlier one leaves
+// that one's last bytes behind the end: qemu-img does, when its second CID has
+// fewer digits than its first. They are no fault; any other byte there is.
+func TestDescriptorEnd(t *testing.T) {
+	disk, used := build.Disk(1, 64<<10, 4096)
+	for _, c := range []struct{ name, left, want string }{
+		{"a line's end", "\n", ""},
+		{"a value's end", "\"\n", ""},
+		{"after more zeros", "\x00\x00\n", "bytes after its end"},
+		{"another byte", "\x0b", "bytes after its end"},
+		{"and one more", "\n\x01", "bytes after its end"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			im := build.VMDKStream(disk, used, 4096, "disk.vmdk").Bytes
+			copy(im[512+1+bytes.IndexByte(im[512:], 0):], c.left)
+			if d, _, all := opened(t, im, "disk.vmdk"); d == nil || !strings.Contains(all, c.want) || c.want == "" && all != "" {
+				t.Error(all)
+			}
+		})
+	}
+}
+
 func TestStreamEnds(t *testing.T) {
 	disk, used := build.Disk(2, 64<<10, 4096)
 	good := build.VMDKStream(disk, used, 4096, "disk.vmdk").Bytes
