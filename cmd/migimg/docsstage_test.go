@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"migimg/internal/child"
 	"migimg/internal/need"
 )
 
@@ -158,7 +159,7 @@ func startShell(t *testing.T, p *page) *docsShell {
 		t.Fatal(err)
 	}
 	s.cmd.Stdout, s.cmd.Stderr, s.out = w, w, bufio.NewReader(out)
-	ended := begin(t, s.cmd)
+	ended := child.Start(t, s.cmd)
 	w.Close()
 	t.Cleanup(func() { // before the loop devices go
 		s.stdin.Close()

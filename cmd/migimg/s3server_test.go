@@ -4,21 +4,19 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"crypto/rand"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"migimg/internal/child"
 	"migimg/internal/need"
 )
 
@@ -53,7 +51,7 @@ func startS3(t *testing.T) *s3server {
 			"--sidecar", filepath.Join(dir, "sidecar"), filepath.Join(dir, "data"))
 		cmd.Env = append(clean(os.Environ()), "ROOT_ACCESS_KEY=migimg", "ROOT_SECRET_KEY="+secret)
 		cmd.Stdout, cmd.Stderr = log, log
-		ended := begin(t, cmd)
+		ended := child.Start(t, cmd)
 		if !answers("http://"+address+"/health", ended) {
 			continue
 		}
@@ -116,47 +114,12 @@ func answers(url string, ended <-chan error) bool {
 	return false
 }
 
-// begin starts a program in a process group of its own that is killed when the
-// test ends, however it does. The channel is closed when the program has ended.
-func begin(t *testing.T, cmd *exec.Cmd) (ended <-chan error) {
-	t.Helper()
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	cmd.WaitDelay = 10 * time.Second
-	started, done := make(chan error), make(chan error, 1)
-	go func() {
-		// The signal comes when the thread ends that started the program: keep it.
-		runtime.LockOSThread()
-		err := cmd.Start()
-		started <- err
-		if err == nil {
-			done <- cmd.Wait()
-		}
-		close(done)
-	}()
-	if err := <-started; err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		select {
-		case <-done:
-		default:
-			_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
-			<-done
-		}
-	})
-	return done
-}
-
 // try runs a client and returns what it said on stdout; the error holds all of it.
 func (s *s3server) try(t *testing.T, name string, args ...string) (string, error) {
 	t.Helper()
 	cmd := exec.Command(name, args...)
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr, cmd.Env, cmd.Dir = &stdout, &stderr, s.env, s.dir
-	if err := <-begin(t, cmd); err != nil {
-		return stdout.String(), fmt.Errorf("%s %s: %w\n%s%s", name, strings.Join(args, " "), err, stdout.String(), stderr.String())
-	}
-	return stdout.String(), nil
+	cmd.Env, cmd.Dir = s.env, s.dir
+	return child.Output(t, cmd)
 }
 
 func (s *s3server) run(t *testing.T, name string, args ...string) string {
@@ -191,7 +154,7 @@ func (s *s3server) killedAt(t *testing.T, says string, name string, args ...stri
 	cmd := exec.Command(name, args...)
 	r, w := io.Pipe()
 	cmd.Stdout, cmd.Stderr, cmd.Env, cmd.Dir = w, w, s.env, s.dir
-	ended := begin(t, cmd)
+	ended := child.Start(t, cmd)
 	go func() {
 		<-ended
 		_ = w.Close()

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"migimg/internal/child"
 )
 
 // diskScript makes the hosts' disks in the current directory. Nothing was ever deleted
@@ -51,7 +53,7 @@ func makeDisks(t testing.TB) (dir string) {
 	}
 	cmd := exec.Command("bash", "-euc", diskScript)
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), "LC_ALL=C", "LVM_SYSTEM_DIR="+dir+"/lvm", "LVM_SUPPRESS_FD_WARNINGS=1")
-	if _, err := try(t, cmd); err != nil {
+	if _, err := child.Output(t, cmd); err != nil {
 		t.Fatal(err)
 	}
 	return dir
@@ -63,7 +65,7 @@ func loop(t testing.TB, file string) string {
 	dev := strings.TrimSpace(run(t, "losetup", "-f", "--show", file))
 	t.Cleanup(func() { detach(dev) })
 	eventually(t, "partitions", func() bool {
-		_, err := try(t, exec.Command("sh", "-c", "partx -a $0 || partx -u $0", dev))
+		_, err := child.Output(t, exec.Command("sh", "-c", "partx -a $0 || partx -u $0", dev))
 		return err == nil
 	})
 	return dev

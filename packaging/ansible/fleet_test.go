@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"migimg/internal/child"
 	"migimg/internal/need"
 )
 
@@ -269,7 +270,7 @@ func (f *fleet) killed(t *testing.T) {
 	ctx, kill := context.WithCancel(t.Context())
 	second := make(chan error)
 	go func() {
-		_, err := try(t, f.playbookCommand(ctx, t, exportOf("wave-2")...))
+		_, err := child.Output(t, f.playbookCommand(ctx, t, exportOf("wave-2")...))
 		second <- err
 	}()
 	eventually(t, "the second upload", func() bool {
@@ -313,7 +314,7 @@ sleep 1000 </run/migimg-fleet/mnt/disk.raw >/dev/null 2>&1 &`)
 	for name, h := range f.hosts {
 		grep := h.command("grep -rlFf - /run/written /tmp || [ $? = 1 ]")
 		grep.Stdin = strings.NewReader(f.store.secret)
-		if out, err := try(t, grep); out != "" || err != nil {
+		if out, err := child.Output(t, grep); out != "" || err != nil {
 			t.Errorf("%s: the key of the storage is in %s (%v)", name, out, err)
 		}
 		if left := h.left(t); len(left) > 0 {
@@ -341,7 +342,7 @@ var (
 func (f *fleet) play(t testing.TB, args ...string) result {
 	t.Helper()
 	begun := time.Now()
-	out, err := try(t, f.playbookCommand(t.Context(), t, args...))
+	out, err := child.Output(t, f.playbookCommand(t.Context(), t, args...))
 	r := result{said: out, changed: map[string]int{}, did: map[string]string{}}
 	for _, m := range actionLine.FindAllStringSubmatch(out, -1) {
 		r.did[m[1]] = strings.TrimSpace(r.did[m[1]] + " " + m[2])

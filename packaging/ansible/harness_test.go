@@ -3,20 +3,19 @@
 package ansible
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"migimg/internal/child"
 )
 
 // mark is in the path of everything that the test keeps; the number of its process
@@ -107,51 +106,9 @@ func tempDir(t testing.TB) string {
 	return dir
 }
 
-// begin starts a program that is killed when the test ends, however it does. The
-// channel is closed when the program has ended.
-func begin(t testing.TB, cmd *exec.Cmd) (ended <-chan error) {
-	t.Helper()
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	cmd.WaitDelay = 10 * time.Second
-	started, done := make(chan error), make(chan error, 1)
-	go func() {
-		// The signal comes when the thread ends that started the program: keep it.
-		runtime.LockOSThread()
-		err := cmd.Start()
-		started <- err
-		if err == nil {
-			done <- cmd.Wait()
-		}
-		close(done)
-	}()
-	if err := <-started; err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		select {
-		case <-done:
-		default:
-			_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
-			<-done
-		}
-	})
-	return done
-}
-
-// try runs a program and returns what it said on stdout; the error holds all of it.
-func try(t testing.TB, cmd *exec.Cmd) (string, error) {
-	t.Helper()
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := <-begin(t, cmd); err != nil {
-		return stdout.String(), fmt.Errorf("%s: %w\n%s%s", strings.Join(cmd.Args, " "), err, stdout.String(), stderr.String())
-	}
-	return stdout.String(), nil
-}
-
 func run(t testing.TB, name string, args ...string) string {
 	t.Helper()
-	out, err := try(t, exec.Command(name, args...))
+	out, err := child.Output(t, exec.Command(name, args...))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"migimg/internal/child"
 )
 
 // network is a switch with the controller at it, in a network namespace of its own.
@@ -47,7 +49,7 @@ func start(t testing.TB, cmd *exec.Cmd) *background {
 	}
 	defer log.Close()
 	cmd.Stdout, cmd.Stderr = w, log
-	begin(t, cmd)
+	child.Start(t, cmd)
 	_ = w.Close()
 	return &background{cmd.Process.Pid, bufio.NewScanner(r), log.Name()}
 }
@@ -166,7 +168,7 @@ func (h *host) command(script string) *exec.Cmd {
 
 func (h *host) run(t testing.TB, script string) string {
 	t.Helper()
-	out, err := try(t, h.command(script))
+	out, err := child.Output(t, h.command(script))
 	if err != nil {
 		t.Fatalf("%s: %v", h.name, err)
 	}

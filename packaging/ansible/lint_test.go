@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"migimg/internal/child"
 	"migimg/internal/need"
 )
 
@@ -21,7 +22,7 @@ func TestCollection(t *testing.T) {
 		t.Helper()
 		cmd := exec.Command(name, args...)
 		cmd.Dir, cmd.Env = where, env
-		if _, err := try(t, cmd); err != nil {
+		if _, err := child.Output(t, cmd); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"migimg/internal/child"
 )
 
 // store is a versitygw at the switch.
@@ -38,12 +40,12 @@ func startStore(t testing.TB, n *network) *store {
 	cmd := n.command("versitygw", "--port", controllerIP+":7070", "posix", "--sidecar", filepath.Join(s.dir, "sidecar"), filepath.Join(s.dir, "data"))
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "ROOT_ACCESS_KEY=migimg", "ROOT_SECRET_KEY=" + s.secret}
 	cmd.Stdout, cmd.Stderr = log, log
-	begin(t, cmd)
+	child.Start(t, cmd)
 	s.env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C", "TMPDIR=" + filepath.Join(s.dir, "tmp"), "HOME=" + filepath.Join(s.dir, "tmp"), "RCLONE_CONFIG=/dev/null",
 		"RCLONE_S3_PROVIDER=Other", "RCLONE_S3_REGION=us-east-1", "RCLONE_S3_ENDPOINT=" + storeURL,
 		"RCLONE_S3_ACCESS_KEY_ID=migimg", "RCLONE_S3_SECRET_ACCESS_KEY=" + s.secret}
 	eventually(t, "the storage", func() bool {
-		_, err := try(t, s.command("mkdir", ":s3:images"))
+		_, err := child.Output(t, s.command("mkdir", ":s3:images"))
 		return err == nil
 	})
 	return s
@@ -57,7 +59,7 @@ func (s *store) command(args ...string) *exec.Cmd {
 
 func (s *store) rclone(t testing.TB, args ...string) string {
 	t.Helper()
-	out, err := try(t, s.command(args...))
+	out, err := child.Output(t, s.command(args...))
 	if err != nil {
 		t.Fatal(err)
 	}
