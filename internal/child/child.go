@@ -20,7 +20,7 @@ func Start(t testing.TB, cmd *exec.Cmd) (ended <-chan error) {
 	t.Helper()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	cmd.WaitDelay = 10 * time.Second
-	started, done := make(chan error), make(chan error, 1)
+	started, done, gone := make(chan error), make(chan error, 1), make(chan struct{})
 	go func() {
 		// The signal comes when the thread ends that started the program: keep it.
 		runtime.LockOSThread()
@@ -30,16 +30,17 @@ func Start(t testing.TB, cmd *exec.Cmd) (ended <-chan error) {
 			done <- cmd.Wait()
 		}
 		close(done)
+		close(gone)
 	}()
 	if err := <-started; err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		select {
-		case <-done:
+		case <-gone:
 		default:
 			_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
-			<-done
+			<-gone
 		}
 	})
 	return done
