@@ -5,15 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/goccy/go-yaml"
 
 	"migimg/preflight/checks"
+	"migimg/preflight/internal/regular"
 	"migimg/preflight/targets"
 )
 
@@ -52,21 +51,9 @@ const (
 // who, until}]}. All that is wrong with it is in the error, by entry. A waiver
 // may name the targets that the program knows, and those given.
 func LoadWaivers(file string, known ...string) ([]Waiver, error) {
-	f, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a FIFO would wait for a writer
+	b, err := regular.Read(file, maxWaiversFile)
 	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	fi, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !fi.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a regular file", file)
-	}
-	b, err := io.ReadAll(io.LimitReader(f, maxWaiversFile+1))
-	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	ws, err := parseWaivers(b, known...)
 	if err != nil {
@@ -76,9 +63,6 @@ func LoadWaivers(file string, known ...string) ([]Waiver, error) {
 }
 
 func parseWaivers(b []byte, known ...string) ([]Waiver, error) {
-	if len(b) > maxWaiversFile {
-		return nil, fmt.Errorf("more than %d bytes", maxWaiversFile)
-	}
 	if slices.ContainsFunc(bytes.Split(b, []byte("\n")), aliased) {
 		return nil, errors.New("YAML aliases (*name) are not taken here: write \"*\" in quotes where all targets are meant")
 	}

@@ -432,7 +432,7 @@ func TestUnreadable(t *testing.T) {
 	for _, u := range f.Unreadable {
 		got = append(got, u.Host+": "+u.Why)
 	}
-	want := []string{"gone: no such file", "large: 1099511627776 bytes", "list: no preflight report", "many: a report for 66 targets", "other: a link to a folder", "pipe: no regular file", "secret: no JSON"}
+	want := []string{"gone: no such file", "large: 1099511627776 bytes", "list: no preflight report", "many: a report for 66 targets", "other: a link to a folder", "pipe: not a regular file", "secret: no JSON"}
 	if len(got) != len(want) {
 		t.Fatalf("%q", got)
 	}

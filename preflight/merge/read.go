@@ -1,21 +1,17 @@
 package merge
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"runtime"
 	"slices"
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"migimg/preflight"
 	"migimg/preflight/checks"
+	"migimg/preflight/internal/regular"
 )
 
 // maxTargets bounds the targets of one report; there are about two dozen.
@@ -79,12 +75,8 @@ func readAll(ctx context.Context, files []file, done func(i int, r *slim, why er
 
 // ReadFile is the report in a file. The error does not name it.
 func ReadFile(path string) (*preflight.Report, error) {
-	doc, err := contents(path)
+	doc, err := regular.Read(path, preflight.MaxReportSize)
 	if err != nil {
-		var failed *os.PathError
-		if errors.As(err, &failed) {
-			err = failed.Err
-		}
 		return nil, err
 	}
 	r, err := preflight.Read(doc)
@@ -106,28 +98,6 @@ func read(f file) (*slim, error) {
 		return nil, fmt.Errorf("a report for %d targets, and this program takes %d at most", len(r.Targets), maxTargets)
 	}
 	return slimmed(r), nil
-}
-
-// contents is a file's. A pipe or a device is not read: it might never end.
-func contents(path string) ([]byte, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	st, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !st.Mode().IsRegular() {
-		return nil, errors.New("no regular file")
-	}
-	if st.Size() > preflight.MaxReportSize {
-		return nil, fmt.Errorf("%d bytes, and a preflight report has %d at most", st.Size(), preflight.MaxReportSize)
-	}
-	b := bytes.NewBuffer(make([]byte, 0, st.Size()+bytes.MinRead))
-	_, err = b.ReadFrom(io.LimitReader(f, preflight.MaxReportSize+1))
-	return b.Bytes(), err
 }
 
 func slimmed(r *preflight.Report) *slim {

@@ -11,7 +11,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"syscall"
+
+	"migimg/preflight/internal/regular"
 )
 
 const (
@@ -45,7 +46,7 @@ func Read(dir string) (*Set, error) {
 	}
 	for _, e := range entries {
 		file := filepath.Join(dir, e.Name())
-		b, err := readFile(file)
+		b, err := regular.Read(file, maxFileSize)
 		if err == nil {
 			err = s.apply(file, b)
 		}
@@ -68,27 +69,6 @@ func fileError(file string, err error) error {
 		out[i] = fmt.Errorf("target file %s: %w", file, e)
 	}
 	return errors.Join(out...)
-}
-
-// readFile reads a small regular file; it waits for nothing.
-func readFile(name string) ([]byte, error) {
-	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = f.Close() }() // read only
-	st, err := f.Stat()
-	switch {
-	case err != nil:
-		return nil, err
-	case !st.Mode().IsRegular():
-		return nil, errors.New("not a regular file")
-	}
-	b, err := io.ReadAll(io.LimitReader(f, maxFileSize+1))
-	if len(b) > maxFileSize {
-		return nil, fmt.Errorf("more than %d bytes", maxFileSize)
-	}
-	return b, err
 }
 
 // apply adds a file's target to the set, or changes one of it.
