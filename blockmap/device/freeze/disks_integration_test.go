@@ -151,7 +151,8 @@ func start(t *testing.T, how string, points ...string) *child {
 
 func startProgram(t *testing.T, program, how string, points ...string) *child {
 	t.Helper()
-	cmd := exec.Command(program, points...)
+	// Under nohup SIGHUP is ignored, by children too; a victim is one that it ends.
+	cmd := exec.Command("env", append([]string{"--default-signal", program}, points...)...)
 	cmd.Env = append(os.Environ(), "FREEZE_VICTIM="+how)
 	cmd.Dir = "/"
 	out, err := cmd.StdoutPipe()

@@ -138,9 +138,11 @@ func TestPartitions(t *testing.T) {
 	if out, err := c.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	_ = exec.Command("partx", "-a", l.path).Run() // sfdisk may have done it
 	t.Cleanup(func() { _ = exec.Command("partx", "-d", l.path).Run() })
-	for i := 0; ; i++ { // udev makes the node
+	for i := 0; ; i++ { // sfdisk may have told the kernel, or be about to; udev makes the node
+		if i%100 == 0 {
+			_ = exec.Command("partx", "-u", l.path).Run()
+		}
 		if _, err := os.Stat(l.path + "p2"); err == nil {
 			break
 		} else if i > 500 {
