@@ -71,6 +71,7 @@ func TestMutations(t *testing.T) {
 			continue // a text beside a raw disk
 		}
 		t.Run(e.Name(), func(t *testing.T) {
+			t.Parallel()
 			s := newSubject(t, e.Name(), path)
 			rng := rand.New(rand.NewPCG(uint64(n), 1))
 			for range max(n/5, 2) {
