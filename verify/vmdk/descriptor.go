@@ -63,19 +63,13 @@ func checkDescriptor(f decoder.File, h *header, name string, ps *decoder.Problem
 		ps.Err(h.descOff, "vmdk: descriptor", err)
 		return
 	}
-	if i := bytes.IndexByte(b, 0); i >= 0 {
-		rest := b[i+1:]
-		b = b[:i]
-		// A longer descriptor that this one was written over leaves its last bytes
-		// behind the zero, and those are this one's last bytes too: qemu-img prints
-		// CIDs without leading zeros, and did so in one of 300 images.
-		left := bytes.TrimRight(rest, "\x00")
-		for j, c := range left {
-			if c != 0 && !bytes.HasSuffix(b, left) {
-				ps.Failf(h.descOff+int64(i+1+j), "vmdk: descriptor: bytes after its end")
-				break
-			}
-		}
+	b, rest, _ := bytes.Cut(b, []byte{0})
+	// A longer descriptor that this one was written over leaves its last bytes
+	// behind the zero, and those are this one's last bytes too: qemu-img prints
+	// CIDs without leading zeros, and did so in one of 300 images.
+	if left := bytes.TrimRight(rest, "\x00"); !bytes.HasSuffix(b, left) {
+		first := len(left) - len(bytes.TrimLeft(left, "\x00"))
+		ps.Failf(h.descOff+int64(len(b)+1+first), "vmdk: descriptor: bytes after its end")
 	}
 	if !d.read(b) {
 		return
