@@ -36,7 +36,6 @@ var varying = []struct {
 	{regexp.MustCompile(`\d+(\.\d+)?(ns|µs|ms|h|m|s)(\d+(\.\d+)?s)?\b`), "DURATION"},
 	{regexp.MustCompile(`\d+(\.\d+)?`), "N"},
 	{regexp.MustCompile(`[-─=]{3,}`), "RULE"},
-	{regexp.MustCompile(`(\.\./)+`), "../"}, // the AWS CLI's paths begin where it was started
 	{regexp.MustCompile(`[ \t]+`), " "},
 }
 
@@ -60,8 +59,6 @@ func TestDocsMatch(t *testing.T) {
 		{"dots", "a\n...\nd", "a\nb\nc\nd", true},
 		{"dots for nothing", "a\n...\nd", "a\nd", true},
 		{"dots are not all", "a\n...\nd", "a\nb\nc", false},
-		{"a folder", "to ../../mnt/a", "to ../../../../mnt/a", true},
-		{"another folder", "to ../mnt/a", "to ../mnt/b", false},
 		{"a time", "-r-- 1 root Nov 27 09:36 x", "-r-- 1 root Jan  3 00:00 x", true},
 	} {
 		if matches(strings.Split(c.want, "\n"), strings.Split(c.got, "\n")) != c.same {
