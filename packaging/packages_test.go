@@ -171,7 +171,7 @@ echo "what is wrong is said"
 grep -F -- '-o tarket: ' err
 mount -s -t migimg -o tarket=x "$D/disk.img" "$M"
 ! mount -t migimg "$D/disk.img" "$M" 2>err
-grep -F 'is not empty' err
+grep -F 'is a mount of' err
 ! mount -o remount,ro "$M" 2>err
 grep -F 'unmount it and mount again' err
 umount "$M"
