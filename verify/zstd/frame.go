@@ -17,9 +17,10 @@ const (
 	skippable, skippableMask = 0x184d2a50, 0xfffffff0
 
 	maxBlock = 128 << 10 // bytes; 3.1.1.2.4
-	// plainWindow is what every decoder should have room for (3.1.1.1.2), maxWindow
-	// what this one has; bytes.
-	plainWindow, maxWindow = 8 << 20, 32 << 20
+	// plainWindow is what every decoder should have room for (3.1.1.1.2), maxWindow what
+	// this one has, and anyWindow what zstd and libzstd take unless they are told to take
+	// more (ZSTD_WINDOWLOG_LIMIT_DEFAULT in lib/zstd.h); bytes.
+	plainWindow, maxWindow, anyWindow = 8 << 20, 32 << 20, 128 << 20
 )
 
 // Kinds of blocks (3.1.1.2.2).
@@ -109,7 +110,10 @@ func (h *header) odd(at int64, ps *decoder.Problems) {
 	if h.unused {
 		ps.Warnf(at+4, "zstd: frame header: the unused bit is set")
 	}
-	if h.window > plainWindow {
+	switch {
+	case h.window > anyWindow:
+		ps.Failf(at+5, "zstd: a window of %d bytes: zstd refuses more than %d unless it is told to take them (--long)", h.window, anyWindow)
+	case h.window > plainWindow:
 		ps.Warnf(at+5, "zstd: a window of %d bytes: decoders need not take more than %d", h.window, plainWindow)
 	}
 }
