@@ -1,7 +1,7 @@
 #!/bin/bash
 # Starts a bootable disk by BIOS and by UEFI on each disk bus, and copies of it that are
 # broken, with `migimg verify --boot`, and prints in Markdown what came of it, beside
-# what preflight had said. Takes about half an hour where the processor is emulated.
+# what preflight had said. Takes about forty minutes where the processor is emulated.
 #
 #   testdata/boots.sh
 #

@@ -79,7 +79,7 @@ func judged(t *testing.T, image, target string) *verdicts {
 // with MIGIMG_GUESTS=boot each one that is said not to boot is started, too, and
 // must not: testdata/guests.sh does that, and writes the table.
 func TestGuests(t *testing.T) {
-	base := healthyGuest(t)
+	base := healthyGuest(t, "")
 	all := os.Getenv("MIGIMG_GUESTS") != ""
 	boot := os.Getenv("MIGIMG_GUESTS") == "boot"
 	healthy := map[string]*verdicts{}
@@ -119,20 +119,28 @@ func TestGuests(t *testing.T) {
 	}
 }
 
-// healthyGuest is the disk before it is broken. It is made if it is not there. It
-// lies in an XFS, where a copy of it costs nothing.
-func healthyGuest(t *testing.T) string {
+// healthyGuest is the disk before it is broken, with the kernel of that package, or with
+// the distribution's for clouds. It is made if it is not there. It lies in an XFS, where
+// a copy of it costs nothing.
+func healthyGuest(t *testing.T, kernel string) string {
 	t.Helper()
 	need.Root(t)
 	need.Tool(t, "mmdebstrap", "mkfs.xfs", "unmkinitramfs", "cpio", "gzip", "xz", "zstd", "lz4", "bzip2", "lzma", "sgdisk", "sfdisk", "mformat", "debugfs", "chattr")
-	demo, _ := demoDisk(t)
-	base := filepath.Join(filepath.Dir(demo), "guest.img")
-	run(t, "../../testdata/disks/guest.sh", demo, base)
+	args := []string{"demo.img", "guest.img"}
+	if kernel != "" {
+		args = []string{"demo-" + kernel + ".img", "guest-" + kernel + ".img", kernel}
+	}
+	disks, err := filepath.Abs("../../build/disks")
+	if err != nil {
+		t.Fatal(err)
+	}
+	base := filepath.Join(disks, args[1])
+	run(t, "../../testdata/disks/guest.sh", append([]string{filepath.Join(disks, args[0]), base}, args[2:]...)...)
 	xfs := filepath.Join(tempDir(t), "xfs.img")
 	run(t, "sh", "-ec", `truncate -s 16G "$0"; mkfs.xfs -q "$0"`, xfs)
 	point, _ := mountFS(t, loop(t, xfs), "rw")
 	run(t, "cp", "--sparse=always", base, point)
-	return filepath.Join(point, "guest.img")
+	return filepath.Join(point, filepath.Base(base))
 }
 
 // broken is a copy of the disk with the script's change.

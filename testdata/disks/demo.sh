@@ -2,12 +2,12 @@
 # Builds a small disk with a real operating system on it, as a server that is to
 # be moved would have it.
 #
-#   testdata/disks/demo.sh OUT.img
+#   testdata/disks/demo.sh OUT.img [KERNEL-PACKAGE]
 #
 # 4 GiB (a sparse file), MBR: 1 ext4 /, 2 swap. The distribution is the one this
 # script runs on (Debian or Ubuntu), from this machine's own apt sources and
-# keys: kernel and initramfs of the distribution, GRUB in the MBR, root= and
-# fstab by UUID, a console on ttyS0 (root's password: migimg), OpenSSH.
+# keys: the distribution's kernel for clouds, which has few drivers, or the one
+# that is named, and its initramfs, GRUB in the MBR, root= and fstab by UUID, a console on ttyS0 (root's password: migimg), OpenSSH.
 #
 # It is made to show something: deleted files and old swap lie in its free space
 # (each line of them says "deleted-customer-record"), its network configuration
@@ -18,7 +18,7 @@
 # taken away by the next one; mounts outlive no run.
 set -euo pipefail
 
-out=${1:?usage: demo.sh OUT.img}
+out=${1:?usage: demo.sh OUT.img [KERNEL-PACKAGE]} kernel=${2:-}
 [ "$(id -u)" = 0 ] || { echo "demo.sh: needs root" >&2; exit 1; }
 if [ -z "${DEMO_UNSHARED:-}" ]; then
     DEMO_UNSHARED=1 exec "$(dirname "$0")/alone.sh" "$0" "$@"
@@ -34,7 +34,7 @@ disk_id=0x6d696769
 
 # shellcheck source=/dev/null
 . /etc/os-release
-stamp="$(sha256sum <"$0" | cut -d' ' -f1) $ID $VERSION_ID"
+stamp="$(sha256sum <"$0" | cut -d' ' -f1) $ID $VERSION_ID $kernel"
 exec 9>"$out.lock"
 flock 9 # several tests may want the same disk
 if [ -f "$out" ] && [ "$(cat "$out.stamp" 2>/dev/null)" = "$stamp" ]; then
@@ -144,8 +144,8 @@ eval "$(apt-config shell http_p Acquire::http::Proxy https_p Acquire::https::Pro
 
 packages=apt,systemd-sysv,udev,dbus,initramfs-tools,grub-pc,openssh-server,iproute2,less,ca-certificates
 case $ID in
-debian) packages+=,linux-image-cloud-amd64,ifupdown ;;
-ubuntu) packages+=,linux-image-virtual,netplan.io ;;
+debian) packages+=,${kernel:-linux-image-cloud-amd64},ifupdown ;;
+ubuntu) packages+=,${kernel:-linux-image-virtual},netplan.io ;;
 *) say "runs on Debian and Ubuntu only, this is $ID"; exit 1 ;;
 esac
 say "installing $PRETTY_NAME into $out"

@@ -2,7 +2,7 @@
 # Builds a bootable disk that preflight finds nothing serious about: what the
 # broken guests of the tests are broken copies of.
 #
-#   testdata/disks/guest.sh DEMO.img OUT.img
+#   testdata/disks/guest.sh DEMO.img OUT.img [KERNEL-PACKAGE]
 #
 # The disk of disks/demo.sh (made if it is not there), with cloud-init, nftables and
 # timesyncd installed, its network configured by DHCP whatever the card is called, and SSH's
@@ -10,11 +10,11 @@
 # An image that this script made of the same demo disk is kept.
 set -euo pipefail
 
-[ $# = 2 ] || { echo "usage: guest.sh DEMO.img OUT.img" >&2; exit 1; }
+[ $# = 2 ] || [ $# = 3 ] || { echo "usage: guest.sh DEMO.img OUT.img [KERNEL-PACKAGE]" >&2; exit 1; }
 demo=$1 out=$2
 [ "$(id -u)" = 0 ] || { echo "guest.sh: needs root" >&2; exit 1; }
 if [ -z "${GUEST_UNSHARED:-}" ]; then
-    "$(dirname "$0")/demo.sh" "$demo"
+    "$(dirname "$0")/demo.sh" "$demo" ${3:+"$3"}
     GUEST_UNSHARED=1 exec "$(dirname "$0")/alone.sh" "$0" "$@"
 fi
 export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin" LC_ALL=C DEBIAN_FRONTEND=noninteractive
