@@ -1,7 +1,7 @@
 # migimg: `make help` lists what there is to do. Everything that is made goes to
 # build/. Needs Go 1.26; the rest is installed by testdata/install.sh (Debian, Ubuntu).
 
-export PATH := $(PATH):/usr/local/go/bin:/usr/local/sbin:/usr/sbin:/sbin
+export PATH := $(PATH):/usr/local/go/bin:/usr/local/sbin:/usr/sbin:/sbin:$(CURDIR)/build/bin
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
@@ -129,7 +129,7 @@ dist: ## deb, rpm, apk and tarballs for amd64 and arm64, their bill of materials
 
 packages-test: ## what make dist makes, installed in Debian 11, 12 and 13, mounting by units and fstab there, removed (SUITES=bookworm PACKAGES_IN=containers)
 	testdata/install.sh dist
-	MIGIMG_CI=1 PATH="$$PATH:$(CURDIR)/build/bin" go test -tags integration,dist -count=1 -v ./packaging
+	MIGIMG_CI=1 go test -tags integration,dist -count=1 -v ./packaging
 	PACKAGES_IN=$(PACKAGES_IN) packaging/tests/packages.sh $(SUITES)
 
 lint: ## gofmt, go vet, staticcheck, golangci-lint, shellcheck, file sizes
