@@ -1,4 +1,4 @@
-//go:build integration && docs
+//go:build integration
 
 package main
 
