@@ -13,7 +13,7 @@ DATE ?= $(shell TZ=UTC $(GIT) log -1 --date=format-local:%Y-%m-%dT%H:%M:%SZ --fo
 FUZZTIME ?= 30s
 PKG ?= ./...
 
-.PHONY: vulncheck scorecard scorecard-long help build man demo test mutations test-unit test-integration test-fleet test-docs golden fuzz bench bench-compress bench-s3 bench-maps bench-tracker bench-merge bench-stall torture boots matrix look docs dist packages-test lint clean
+.PHONY: vulncheck scorecard scorecard-long help build man demo test mutations test-unit test-integration test-fleet test-docs golden fuzz bench bench-compress bench-s3 bench-maps bench-tracker bench-merge bench-verify bench-stall torture boots matrix look docs dist packages-test lint clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -83,6 +83,10 @@ bench-tracker: ## what the write tracker costs: random writes with and without i
 
 bench-merge: ## merging the reports of HOSTS=5000 hosts: time, memory, and the sizes of page, CSV and JSON (TARGETS="2 22" in each)
 	testdata/bench-merge.sh
+
+bench-verify: build ## verifying warm copies of each format against sha256sum of the same files (ROUNDS=5 DEST=/dev/shm)
+	testdata/install.sh bench
+	testdata/bench-verify.sh
 
 mutations: ## what verify and other programs find in mutated images, a thousand bits of each format (MUTATIONS=1000)
 	testdata/install.sh test

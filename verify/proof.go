@@ -87,6 +87,7 @@ type proving struct {
 	// without a sum, and different where the source was written.
 	right, holes, noSum, late int64
 	timedOut                  bool
+	lastHole                  Range // that hole found
 }
 
 // prove checks the content against a manifest and fills the report's counts.
@@ -241,14 +242,26 @@ func (p *proving) chunk(k int64, buf []byte) {
 	}
 }
 
-// hole says that no cluster of the image holds anything of the range.
+// hole says that no cluster of the image holds anything of the range. A decoder finds a
+// hole's end by looking at each cluster, and a hole has many chunks: the last one that
+// was found answers for those that follow.
 func (p *proving) hole(off, n int64) bool {
+	p.mu.Lock()
+	known := p.lastHole
+	p.mu.Unlock()
 	for end := off + n; off < end; {
+		if off >= known.Off && off < known.End() {
+			off = known.End()
+			continue
+		}
 		m, data := p.d.Allocated(off)
 		if data {
 			return false
 		}
-		off += max(m, 1)
+		known = Range{off, max(m, 1)}
+		p.mu.Lock()
+		p.lastHole = known
+		p.mu.Unlock()
 	}
 	return true
 }
