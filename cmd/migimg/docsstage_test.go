@@ -23,8 +23,7 @@ import (
 // docsShell is a shell on a machine as the pages have it: /dev/sda, /dev/sdb, an empty
 // /mnt/migimg, /mnt/sdb, no network but an S3 server where the page wants one. It is
 // in namespaces of its own (mounts, processes, network), so that whatever a page does
-// is gone when the shell is, and nobody else sees it. What others unmount goes there as
-// well: a copy of a mount would keep it in use.
+// is gone when the shell is, and nobody else sees it.
 type docsShell struct {
 	t     *testing.T
 	cmd   *exec.Cmd
@@ -144,13 +143,16 @@ func startShell(t *testing.T, p *page) *docsShell {
 	_, _ = try("partx", "-a", sda)
 	t.Cleanup(func() { _ = exec.Command("partx", "-d", sda).Run() })
 
+	alone, err := filepath.Abs("../../testdata/disks/alone.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
 	s := &docsShell{t: t}
-	s.cmd = exec.Command("unshare", "--mount", "--propagation", "slave", "--pid", "--net", "--fork", "--mount-proc", "--kill-child", "bash", "--norc", "--noprofile")
+	s.cmd = exec.Command(alone, "unshare", "--mount", "--propagation", "unchanged", "--pid", "--net", "--fork", "--mount-proc", "--kill-child", "bash", "--norc", "--noprofile")
 	s.cmd.Dir = docsTop
 	s.cmd.Env = append(clean(os.Environ()), "LC_ALL=C.UTF-8", "COLUMNS=80", "DIR="+dir, "HOME="+filepath.Join(dir, "home"), "TMPDIR="+filepath.Join(dir, "tmp"),
 		"SDA="+filepath.Base(sda), "SDB="+filepath.Base(sdb), "PATH=/usr/local/bin:"+os.Getenv("PATH"),
 		"GOMODCACHE="+strings.TrimSpace(run(t, "go", "env", "GOMODCACHE")), "GOCACHE="+strings.TrimSpace(run(t, "go", "env", "GOCACHE")))
-	var err error
 	if s.stdin, err = s.cmd.StdinPipe(); err != nil {
 		t.Fatal(err)
 	}

@@ -4,14 +4,15 @@
 #
 #   testdata/disks/alone.sh COMMAND ARGUMENT...
 #
-# A new namespace begins with a copy of every mount, and a copy keeps a loop
-# device or a FUSE server alive after its owner has unmounted it: of what stands
-# in the folder for temporary files (tests run beside this one) no copy is kept,
-# unless an argument or the current folder lies in it.
+# A new namespace begins with a copy of every mount, and a copy keeps a filesystem,
+# its loop device or a FUSE server alive after its owner has unmounted it: of what
+# stands in the folder for temporary files (tests run beside this one) no copy is kept,
+# unless an argument or the current folder lies in it. Of the others, what their owner
+# unmounts goes here as well, where mounts are shared (systemd has them so).
 set -euo pipefail
 
 if [ "${1:?usage: alone.sh COMMAND ARGUMENT...}" != --inside ]; then
-    exec unshare --mount --propagation private "$0" --inside "$@"
+    exec unshare --mount --propagation slave "$0" --inside "$@"
 fi
 shift
 while read -r _ dir _; do
