@@ -13,7 +13,9 @@ import (
 const (
 	// recentSize is how much of what was decoded last is kept, in bytes: workers that
 	// share a disk are a few MiB apart.
-	recentSize = 16 << 20
+	recentSize = 8 << 20
+	// recentMost is how many pieces that is at most.
+	recentMost = 64 << 10
 	// worthwhile is how far ahead a point must be to begin there instead of decoding
 	// on, in bytes of the disk.
 	worthwhile = 2 << 20
@@ -31,15 +33,17 @@ type Disk struct {
 	dec    Decoder // guarded by mu, as what follows; nil at first and after an error
 	pos    int64   // what it gives next
 	recent []kept  // ascending, without gaps, up to pos
-	cost   int64   // bytes in recent
+	ring   []byte  // their bytes
+	put    int64   // how many bytes were put into the ring, all in all
 }
 
 var _ decoder.Disk = (*Disk)(nil)
 
-// kept is a piece that was decoded.
+// kept is a piece that was decoded: its first byte was number at of those that were put
+// into the ring.
 type kept struct {
-	off, n int64
-	b      []byte // nil: zeros
+	off, n, at int64
+	zeros      bool
 }
 
 // Size is that of the unpacked stream in bytes.
@@ -108,19 +112,19 @@ func (d *Disk) some(p []byte, off int64) (int, error) {
 	i := sort.Search(len(d.recent), func(i int) bool { return d.recent[i].off > off }) - 1
 	k := d.recent[i]
 	in := off - k.off
-	if k.b != nil {
-		return copy(p, k.b[in:]), nil
-	}
 	p = p[:min(int64(len(p)), k.n-in)]
-	clear(p)
-	return len(p), nil
+	if k.zeros {
+		clear(p)
+		return len(p), nil
+	}
+	return copy(p, d.ring[(k.at+in)%int64(len(d.ring)):]), nil
 }
 
 // reach decodes until the byte at off is the recent part.
 func (d *Disk) reach(off int64) error {
 	near := d.before(off)
 	if d.dec == nil || len(d.recent) > 0 && off < d.recent[0].off || len(d.recent) == 0 && off < d.pos || near.Out > d.pos+worthwhile {
-		d.dec, d.pos, d.recent, d.cost = d.start(near), near.Out, nil, 0
+		d.dec, d.pos, d.recent = d.start(near), near.Out, nil
 	}
 	for d.pos <= off {
 		p, err := d.dec.Next()
@@ -146,19 +150,19 @@ func again(out, in int64, err error) error {
 	return &decoder.ReadError{Off: in, Err: fmt.Errorf("%w: it was sound when it was read first", err)}
 }
 
-// keep takes in the next piece, and forgets the oldest.
+// keep takes in the next piece, and forgets the oldest, whose room it takes.
 func (d *Disk) keep(p Piece) {
-	k := kept{off: d.pos, n: p.size()}
-	var room []byte
-	for d.cost > recentSize {
-		room = d.recent[0].b
-		d.cost -= int64(len(room)) + pointCost
+	n := int64(len(p.Bytes))
+	if n > int64(len(d.ring)) {
+		d.ring, d.recent = make([]byte, max(n, min(recentSize, d.size))), nil
+	}
+	for len(d.recent) > 0 && (d.put+n-d.recent[0].at > int64(len(d.ring)) || len(d.recent) >= recentMost) {
 		d.recent = d.recent[1:]
 	}
-	if p.Zeros == 0 {
-		k.b = append(room[:0], p.Bytes...)
+	d.recent = append(d.recent, kept{d.pos, p.size(), d.put, p.Zeros > 0})
+	for b := p.Bytes; len(b) > 0; {
+		k := copy(d.ring[d.put%int64(len(d.ring)):], b)
+		d.put, b = d.put+int64(k), b[k:]
 	}
-	d.recent = append(d.recent, k)
-	d.cost += int64(len(k.b)) + pointCost
-	d.pos += k.n
+	d.pos += p.size()
 }

@@ -18,7 +18,7 @@ const (
 	// pointCost is what a point takes itself, in bytes.
 	pointCost = 64
 	// baseCost and costPerTiB bound what all points take, in bytes.
-	baseCost, costPerTiB = 16 << 20, 8 << 20
+	baseCost, costPerTiB = 8 << 20, 8 << 20
 )
 
 // Index decodes the stream that first decodes from the start of the file, and makes a

@@ -11,7 +11,7 @@
 //
 // # Memory
 //
-// The decoder's own, 16 MiB for what was decoded last, 16 MiB for places, and for
+// The decoder's own, 8 MiB for what was decoded last, 8 MiB for places, and for
 // each TiB of the disk 2 MiB for zeros and 8 MiB for more places.
 package unpack
 
