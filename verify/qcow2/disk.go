@@ -107,8 +107,8 @@ func (d *disk) ReadAt(p []byte, off int64) (n int, err error) {
 	return n, err
 }
 
-// Allocated steps over L1 entries that are 0 by itself, as a large disk has many
-// of them, and asks the library about one L2 table at a time.
+// Allocated steps over L1 entries that are 0, as a large disk has many of them, and
+// looks at no more than one L2 table.
 func (d *disk) Allocated(off int64) (int64, bool) {
 	bits := 2*d.h.clusterBits - 3 // of the guest bytes of one L2 table
 	i := off >> bits
@@ -118,19 +118,39 @@ func (d *disk) Allocated(off int64) (int64, bool) {
 	if end := min(i<<bits, d.h.size); end > off {
 		return end - off, false
 	}
-	start := off &^ (d.h.cluster() - 1)
-	rest := min(start+d.h.cluster(), d.h.size) - off
-	n, data, err := d.extent(start, min((i+1)<<bits, d.h.size)-start)
-	if n -= off - start; err != nil || n <= 0 {
-		return rest, true // the read will say what is wrong
+	per := d.h.cluster() / 8
+	cluster := off >> d.h.clusterBits
+	n, data := int64(1), true // the read says what is wrong
+	if table := int64(d.l1[i] & offsetMask); table != 0 {
+		if m, has, err := d.run(table, cluster%per, per); err == nil {
+			n, data = m, has
+		}
 	}
-	return n, data
+	return min((cluster+n)<<d.h.clusterBits, d.h.size) - off, data
 }
 
-func (d *disk) extent(start, most int64) (n int64, data bool, err error) {
-	defer recovered(&err)
-	e, err := d.img.Extent(start, most)
-	return e.Length, e.Allocated && !e.Zero, err
+// run is how many entries of the L2 table at a place in the file, which has per of them,
+// are as entry j from there on: whether they have data. What is no proper entry must be
+// read, which says what is wrong with it.
+func (d *disk) run(table, j, per int64) (n int64, data bool, err error) {
+	var buf [1 << 10]byte
+	first := j
+	for j < per {
+		b := buf[:min(int64(len(buf)), (per-j)*8)]
+		if _, err := d.f.ReadAt(b, table+j*8); err != nil {
+			return 0, false, err
+		}
+		for ; len(b) > 0; b, j = b[8:], j+1 {
+			e := binary.BigEndian.Uint64(b)
+			zero := e == 0 || e&(compressed|zeroFlag) == zeroFlag && d.h.version > 2
+			if j == first {
+				data = !zero
+			} else if zero == data {
+				return j - first, data, nil
+			}
+		}
+	}
+	return per - first, data, nil
 }
 
 // Locate reads an L2 entry of its own; -1 also for what cannot be
