@@ -44,7 +44,13 @@ func verifyFile(c *cli.Context, path, format string, o verify.Options, p *progre
 		more = append(more, f)
 		return f, size, nil
 	}
-	o.Progress = func(done, total int64) { p.say("migimg: verifying %s: %s of %s", path, human(done), human(total)) }
+	told := int64(0)
+	o.Progress = func(done, total int64) {
+		if done-told >= 16<<20 || done == total { // words for each chunk cost more than a hole
+			told = done
+			p.say("migimg: verifying %s: %s of %s", path, human(done), human(total))
+		}
+	}
 	r, err := verify.Check(c.Context, im, o)
 	if err != nil {
 		return nil, err
