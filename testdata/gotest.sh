@@ -22,6 +22,7 @@ else # the others' tests were run as unit tests
     long=./cmd/migimg
     mapfile -t with < <(grep -rl --include='*_test.go' --exclude-dir=build '^//go:build integration$' . | sed 's,/[^/]*$,,' | sort -u | grep -vxF "$long")
     set -- "$long" "${with[@]}"
+    echo "gotest.sh: go test shows nothing before $long is through: about a quarter of an hour"
 fi
 flags=(-count=1 -v)
 case $kind in
