@@ -79,4 +79,7 @@ func TestFilteredCalls(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
+	if !t.Failed() {
+		os.Exit(0) // go test -cover writes a file at the end, which it must not any more
+	}
 }
